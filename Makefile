@@ -1,0 +1,62 @@
+# One task file. `make` alone lists what there is.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+PROJECT := pyproject.toml .ci/environment
+
+.PHONY: help setup demo test check bench docs lock clean
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: .venv/core.done ## make .venv and install Groundswell in it
+	@echo "ready: $(BIN)/groundswell --help"
+
+demo: .venv/core.done ## simulate some days of reels and find their trends
+	$(BIN)/groundswell demo
+
+test: .venv/test.done ## run the test suite (without the slow tests)
+	$(BIN)/python -m pytest
+
+check: .venv/dev.done ## lint, types, import walls, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m schemas.export --check
+	$(BIN)/python -m flows.settings_doc --check
+
+bench: .venv/core.done ## measure the throughput of the whole flow beside yardsticks
+	$(BIN)/python benchmarks/throughput.py
+
+docs: .venv/core.done ## write the generated files: schemas and the list of settings
+	$(BIN)/python -m schemas.export
+	$(BIN)/python -m flows.settings_doc
+
+lock: .venv/dev.done ## choose the newest versions pyproject.toml allows and write the constraints
+	$(call compile,constraints.txt,--all-extras --upgrade)
+	$(call compile,constraints-core.txt,--constraints constraints.txt)
+	$(call compile,constraints-test.txt,--extra test --constraints constraints.txt)
+
+clean: ## remove .venv and everything that was made
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/core.done: constraints-core.txt $(PROJECT)
+	@.ci/environment core
+	@touch $@
+
+.venv/test.done: constraints-test.txt $(PROJECT)
+	@.ci/environment test
+	@touch $@ .venv/core.done
+
+.venv/dev.done: constraints.txt $(PROJECT)
+	@.ci/environment dev
+	@touch $@ .venv/core.done .venv/test.done
+
+# One set of versions for Python 3.11 and 3.12, each with the hashes of its files.
+compile = $(BIN)/uv pip compile --quiet pyproject.toml --group build $(2) --universal \
+	--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	--custom-compile-command "make lock" --output-file $(1)

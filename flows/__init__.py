@@ -1,0 +1,1 @@
+"""Wiring: one file a dataflow, its settings, and the command line."""

@@ -1,0 +1,192 @@
+"""The command `groundswell`. Each command imports what it needs when it is called."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from flows.errors import UserError
+from flows.plain import plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(
+    name="groundswell",
+    help="Says which sounds, hashtags and phrases of short videos are taking off.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def groundswell(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Says which sounds, hashtags and phrases of short videos are taking off."""
+    if version:
+        from importlib.metadata import version as installed
+
+        print(f"groundswell {installed('groundswell')}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    days: Annotated[int, typer.Option(min=1, max=400, help="Days to simulate.")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other trends.")] = 0,
+    directory: Annotated[
+        Path, typer.Option("--dir", help="Where its files go; what is there is replaced.")
+    ] = Path("groundswell-demo"),
+    serve: Annotated[
+        bool,
+        typer.Option("--no-serve", help="Accepted for later: nothing is served yet."),
+    ] = False,
+) -> int:
+    """Simulate some days of reels, find their trends and compare with what was planted."""
+    from flows.demo import demo as run
+
+    return run(directory, days=days, seed=seed, console=_console())
+
+
+@app.command()
+def replay(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE",
+            help="Reels as .jsonl, .jsonl.gz or .jsonl.zst, a folder of such files, or - for "
+            "standard input.",
+        ),
+    ],
+    to: Annotated[
+        Path | None, typer.Option(help="Trends as JSON lines; the file is replaced.")
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Trends as a SQLite store; what is in it is replaced.")
+    ] = None,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Refused lines as JSON lines; the file is replaced.")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that keeps where the run is: the same command goes on after a stop."
+        ),
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, max=1_000_000, help="Lines read at once; changes no result."),
+    ] = None,
+) -> int:
+    """Find the trends in files of reels, from their first line to their last."""
+    from flows.replay import Request
+    from flows.replay import replay as run
+
+    request = Request((*files,), to, store, rejects, state, processes, batch_size)
+    return run(request, _console())
+
+
+@app.command()
+def simulate(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Gets reels.jsonl and truth.json.")
+    ],
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another stream.")] = 0,
+    days: Annotated[int, typer.Option(help="Days of event time.")] = 12,
+    reels_per_day: Annotated[int, typer.Option(help="Mean number of reels a day.")] = 24_000,
+    trends: Annotated[int | None, typer.Option(help="Planted trends; by size if absent.")] = None,
+    fizzles: Annotated[
+        int | None, typer.Option(help="Cascades that end small; by size if absent.")
+    ] = None,
+    spam: Annotated[int | None, typer.Option(help="Spam crews; by size if absent.")] = None,
+    malformed: Annotated[float, typer.Option(help="Share of lines that are not reels.")] = 0.002,
+    late: Annotated[float, typer.Option(help="Share of reels that arrive late.")] = 0.03,
+    duplicates: Annotated[float, typer.Option(help="Share of reels that come twice.")] = 0.03,
+) -> int:
+    """Write a simulated stream of reels, and what was planted in it."""
+    from flows.simulate import simulate_to
+    from flows.terminal import counter
+    from trend.simulator import SimulatorSettings
+
+    try:
+        settings = SimulatorSettings(
+            seed=seed,
+            days=days,
+            reels_per_day=reels_per_day,
+            trends=trends,
+            fizzles=fizzles,
+            spam=spam,
+            malformed=malformed,
+            late=late,
+            duplicates=duplicates,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    summary = simulate_to(directory, settings, counter(_console(), "lines written"))
+    print(f"reels: {summary.reels_file} ({summary.reels:,} reels in {summary.lines:,} lines)")
+    print(f"truth: {summary.truth_file} ({summary.trends:,} trends)")
+    return 0
+
+
+@app.command()
+def evaluate(
+    truth: Annotated[Path, typer.Argument(metavar="TRUTH", help="truth.json of a simulation.")],
+    trends: Annotated[Path, typer.Argument(metavar="TRENDS", help="trends.jsonl of a replay.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead.")] = False,
+) -> int:
+    """Compare the trends that were found with those that were planted."""
+    import json
+
+    from flows.evaluate import EvaluationError, evaluate_files
+
+    try:
+        report = evaluate_files(truth, trends)
+    except EvaluationError as error:
+        raise UserError(str(error)) from None
+    print(json.dumps(report.as_dict(), indent=2) if as_json else "\n".join(report.lines()))
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit code: 2 for what the user can mend, said in one line."""
+    given = [*(sys.argv[1:] if arguments is None else arguments)]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a name in a script the terminal does not know
+    try:
+        code = app(given or ["--help"], prog_name="groundswell", standalone_mode=False)
+    except TyperException as error:
+        return _refused(error.format_message())
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit fails again
+        return 1
+    except OSError as error:
+        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return _refused(named)
+    except UserError as error:
+        return _refused(str(error))
+    except (Abort, KeyboardInterrupt):
+        return 130
+    return int(code or 0)
+
+
+def _refused(message: str) -> int:
+    print(f"groundswell: {plain(message)}", file=sys.stderr)
+    return 2
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""The detection flow: reels in, trends out. Wiring only.
+
+    source -> decode -> dedupe -> identify -> explode -> count, detect (by shard) -> synthesise -> sinks
+
+Each step is a file of this name in `operators/`. What flows between them is in `operators.blocks`:
+whole polls as columns. Keys are partitions up to explode, shards from there, and one for the rest.
+"""
+
+import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.inputs import Source
+from bytewax.outputs import Sink
+
+from flows.settings import Settings
+from operators.blocks import SHARDS, Decoded, Fresh, Poll, Reject, ShardRows, shard_name
+from operators.catalogue import reel_ids
+from operators.count import CountLogic
+from operators.decode import decode
+from operators.dedupe import Dedupe, DedupeLogic, EventTime
+from operators.explode import Explode
+from operators.identify import identify
+from operators.sources.board import Board
+from operators.synthesise import SynthesiseLogic, SynthesiseSettings
+from schemas.trends import Trend
+from trend.shard import ShardSettings
+from trend.synthesis import SynthesisSettings
+
+ONE = "all"
+"""The key of what is not sharded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where the reels come from and where everything goes."""
+
+    source: Source[Poll]
+    partitions: Sequence[str]
+    """All partitions of the source, known before it starts."""
+    trends: Sequence[Sink[tuple[str, Trend]]] = ()
+    rejects: Sequence[Sink[tuple[str, Reject]]] = ()
+    board: Path | None = None
+
+
+def build(settings: Settings, ends: Ends) -> Dataflow:
+    """Return the dataflow that finds the trends in `ends.source`."""
+    board = Board.open(ends.board) if ends.board else None
+    flow = Dataflow("detect")
+    polls = op.input("source", flow, ends.source)
+    decoded = op.map("decode", polls, decode)
+
+    rejects = op.flat_map("rejects", decoded, _rejects_of(board))
+    for number, sink in enumerate(ends.rejects):
+        op.output(f"rejects-{number}", rejects, sink)
+
+    by_partition = op.key_on("partition", decoded, lambda item: item.partition)
+    fresh = op.stateful_batch("dedupe", by_partition, _dedupe(settings, board))
+    known = op.map_value("identify", fresh, identify)
+    rows = op.flat_map("explode", known, _explode(settings))
+    reports = op.stateful_batch("count", rows, _count(settings, ends.partitions))
+    ids = op.flat_map("catalogue", known, lambda item: [(ONE, ids) for ids in reel_ids(item[1])])
+    everything = op.merge("merge", op.key_on("report", op.key_rm("shard", reports), _one), ids)
+    trends = op.stateful_batch("synthesise", everything, _synthesise(settings, ends.partitions))
+    for number, sink in enumerate(ends.trends):
+        op.output(f"trends-{number}", trends, sink)
+    return flow
+
+
+def _one(_: object) -> str:
+    return ONE
+
+
+def _rejects_of(board: Board | None) -> Callable[[Decoded], list[tuple[str, Reject]]]:
+    def rejects(decoded: Decoded) -> list[tuple[str, Reject]]:
+        if board is not None and decoded.rejects:
+            board.add(decoded.partition, "rejects", len(decoded.rejects))
+        return [(ONE, reject) for reject in decoded.rejects]
+
+    return rejects
+
+
+def _dedupe(settings: Settings, board: Board | None) -> Callable[[bytes | None], DedupeLogic]:
+    time = EventTime(
+        settings.tick_seconds,
+        settings.lateness_seconds,
+        settings.future_seconds,
+        settings.look_ahead,
+    )
+
+    def build_logic(resume_state: bytes | None) -> DedupeLogic:
+        dedupe = (
+            Dedupe(time, settings.dedupe_reels)
+            if resume_state is None
+            else pickle.loads(resume_state)  # noqa: S301
+        )
+        return DedupeLogic(dedupe, board)
+
+    return build_logic
+
+
+def _explode(settings: Settings) -> Callable[[tuple[str, Fresh]], list[tuple[str, ShardRows]]]:
+    explode = Explode(settings.max_phrases)
+
+    def by_shard(item: tuple[str, Fresh]) -> list[tuple[str, ShardRows]]:
+        return [
+            (shard_name(s), replace(r, shard=shard_name(s)))
+            for s, r in explode(item[1], item[1].announce)
+        ]
+
+    return by_shard
+
+
+def _count(settings: Settings, partitions: Sequence[str]) -> Callable[[bytes | None], CountLogic]:
+    shard = ShardSettings(
+        tick_seconds=settings.tick_seconds,
+        windows_h=settings.windows_h,
+        min_authors=settings.min_authors,
+        min_growth=settings.min_growth,
+        memory_bytes=settings.memory_mb * (1 << 20) // SHARDS,
+    )
+    return lambda resume_state: CountLogic(shard, partitions, resume_state)
+
+
+def _synthesise(
+    settings: Settings, partitions: Sequence[str]
+) -> Callable[[bytes | None], SynthesiseLogic]:
+    chosen = SynthesiseSettings(
+        synthesis=SynthesisSettings(
+            tick_seconds=settings.tick_seconds,
+            windows_h=settings.windows_h,
+            fdr=settings.fdr,
+            overlap=settings.overlap,
+        ),
+        catalogue_hours=settings.catalogue_hours,
+        catalogue_reels=settings.catalogue_reels,
+        max_examples=settings.max_examples,
+    )
+    return lambda resume_state: SynthesiseLogic(chosen, partitions, resume_state)

@@ -1,0 +1,49 @@
+"""What a replay's parent process tells its workers, as one JSON file."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One replay. Both ends are ours and of one version, so an unknown field is a mistake.
+
+    Paths are as the worker shall open them: absolute, or "-" for standard input.
+    """
+
+    inputs: list[str]
+    """Files or folders of reels, as given on the command line."""
+    to: str | None
+    """JSON lines of trends."""
+    store: str | None
+    """SQLite store of trends."""
+    rejects: str | None
+    """JSON lines of refused lines."""
+    state: str | None
+    """Folder of a run that can be resumed; Bytewax's store lies ready in its `recovery/`."""
+    board: str
+    """File of the progress counters."""
+    processes: int
+    addresses: list[str]
+    """host:port of each process, in the order of their ids; empty for a single process."""
+    batch_size: int
+    """Lines that a source reads at once."""
+    settings: dict[str, Any]
+    """All of `flows.settings.Settings`, as its `model_dump(mode="json")` gives them."""
+
+
+def write(job: Job, path: Path) -> None:
+    """Write `job` to `path`: after a crash the file is whole, the old one or absent."""
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(job)))
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def read(path: Path) -> Job:
+    """The job in `path`. Raises OSError, or `msgspec.ValidationError` for anything but a job."""
+    return msgspec.json.decode(path.read_bytes(), type=Job)

@@ -1,0 +1,271 @@
+"""Every setting of the detection flow, with its unit, its range and its default.
+
+A setting comes from an environment variable (`GROUNDSWELL_` and the name in capitals) or from the
+TOML file that `GROUNDSWELL_CONFIG` names; the environment wins. `docs/settings.md` is made from
+this file by `python -m flows.settings_doc`.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from flows.errors import UserError
+
+PREFIX = "GROUNDSWELL_"
+CONFIG = "GROUNDSWELL_CONFIG"
+DAY_S = 86_400
+WINDOWS = "rising whole hours from 1 to 168, such as 1,3,6,12,24"
+
+
+class SettingsError(UserError):
+    """A setting that cannot be used: its name, its value and what was expected, in one line."""
+
+
+def _unit(unit: str, *, result: bool = True) -> dict[str, Any]:
+    """Unit of a setting, and whether another value gives another result."""
+    return {"unit": unit, "result": result}
+
+
+class Settings(BaseSettings):
+    """Settings of one run. Frozen, so that what a run started with is what it ends with.
+
+    Raises `pydantic.ValidationError`; use `load` to get one line instead.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        extra="forbid",  # a misspelt name in the file must not silently do nothing
+        frozen=True,
+    )
+
+    tick_seconds: int = Field(
+        600,
+        ge=60,
+        le=3600,
+        description="Smallest bucket of event time; must divide a day.",
+        json_schema_extra=_unit("seconds"),
+    )
+    lateness_seconds: int = Field(
+        600,
+        ge=0,
+        le=DAY_S,
+        description="How far a reel may lie behind the newest of its partition and be on time.",
+        json_schema_extra=_unit("seconds"),
+    )
+    future_seconds: int = Field(
+        300,
+        ge=0,
+        le=DAY_S,
+        description="How far a reel may lie ahead of its partition's watermark unclamped.",
+        json_schema_extra=_unit("seconds"),
+    )
+    look_ahead: int = Field(
+        32,
+        ge=1,
+        le=1024,
+        description="Ticks after the open one that are counted before their turn.",
+        json_schema_extra=_unit("ticks"),
+    )
+    dedupe_reels: int = Field(
+        200_000,
+        ge=1_000,
+        le=100_000_000,
+        description="Reels each partition remembers, to count a reel that comes again once.",
+        json_schema_extra=_unit("reels"),
+    )
+    memory_mb: int = Field(
+        2048,
+        ge=64,
+        le=1_048_576,
+        description="Memory for the counts of all shards together.",
+        json_schema_extra=_unit("MiB"),
+    )
+    min_authors: int = Field(
+        8,
+        ge=2,
+        le=1_000_000,
+        description="Distinct authors a signal needs within a window before it can burst.",
+        json_schema_extra=_unit("authors"),
+    )
+    fdr: float = Field(
+        0.01,
+        gt=0,
+        lt=1,
+        description="Share of false bursts among all bursts that is accepted at each tick.",
+        json_schema_extra=_unit("share"),
+    )
+    min_growth: float = Field(
+        2.0,
+        ge=1,
+        le=1000,
+        description="Authors over expected authors that a burst needs at least.",
+        json_schema_extra=_unit("ratio"),
+    )
+    windows_h: Annotated[tuple[int, ...], NoDecode] = Field(
+        (1, 3, 6, 12, 24),
+        description="Window lengths over which growth is judged; rising, each from 1 to 168.",
+        json_schema_extra=_unit("hours"),
+    )
+    max_phrases: int = Field(
+        64,
+        ge=0,
+        le=1000,
+        description="Phrases taken from one reel at most; 0 for none.",
+        json_schema_extra=_unit("phrases"),
+    )
+    batch_size: int = Field(
+        5000,
+        ge=1,
+        le=1_000_000,
+        description="Lines that a source reads at once.",
+        json_schema_extra=_unit("lines", result=False),
+    )
+    max_skew_hours: int = Field(
+        6,
+        ge=1,
+        le=8760,
+        description="How far in event time one partition may run ahead of the slowest.",
+        json_schema_extra=_unit("hours", result=False),
+    )
+    epoch_seconds: float = Field(
+        10.0,
+        gt=0,
+        le=3600,
+        description="Time between two snapshots: what a killed run does again at most.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    catalogue_hours: int = Field(
+        48,
+        ge=1,
+        le=8760,
+        description="How long the reels of rising signals are remembered, to join signals.",
+        json_schema_extra=_unit("hours"),
+    )
+    catalogue_reels: int = Field(
+        2_000_000,
+        ge=1_000,
+        le=100_000_000,
+        description="Uses of signals by reels that are remembered at most, to join signals.",
+        json_schema_extra=_unit("uses"),
+    )
+    overlap: float = Field(
+        0.3,
+        gt=0,
+        le=1,
+        description="Share of their reels that two signals must have in common to be one trend.",
+        json_schema_extra=_unit("share"),
+    )
+    max_examples: int = Field(
+        10,
+        ge=0,
+        le=10,
+        description="Reels a trend names as examples at most.",
+        json_schema_extra=_unit("reels"),
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, the environment, the TOML file; no .env file and no secrets folder."""
+        config = os.environ.get(CONFIG)
+        if not config:
+            return init_settings, env_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(config))
+
+    @field_validator("tick_seconds")
+    @classmethod
+    def _divides_a_day(cls, value: int) -> int:
+        if DAY_S % value:
+            raise ValueError("a number that divides a day (86400)")
+        return value
+
+    @field_validator("windows_h", mode="before")
+    @classmethod
+    def _from_commas(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("windows_h")
+    @classmethod
+    def _rising(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        bounds = (0, *value, 169)
+        if not value or any(low >= high for low, high in pairwise(bounds)):
+            raise ValueError(WINDOWS)
+        return value
+
+
+def load(**given: object) -> Settings:
+    """Settings from `given`, the environment and the TOML file, in this order of precedence.
+
+    Arguments that are None count as not given. Raises `SettingsError`.
+    """
+    config = os.environ.get(CONFIG)
+    if config:
+        try:
+            tomllib.loads(Path(config).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"{CONFIG} = {config}: expected a readable TOML file ({error})"
+            ) from None
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**chosen)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_said(part, chosen) for part in error.errors())) from None
+
+
+def affecting_result(values: Mapping[str, object]) -> dict[str, object]:
+    """Those of `values` (name to value) whose change would change which trends come out."""
+    fields = Settings.model_fields
+    return {n: v for n, v in values.items() if n not in fields or extra(fields[n])["result"]}
+
+
+def extra(field: FieldInfo) -> dict[str, Any]:
+    """The unit (`unit`) of a field and whether it changes the result (`result`)."""
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+
+
+def accepted(name: str) -> str:
+    """What a setting accepts, in words: `a number above 0 and below 1`."""
+    field = Settings.model_fields[name]
+    if field.annotation not in (int, float):
+        return WINDOWS
+    kind = "a whole number" if field.annotation is int else "a number"
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    bounds = [
+        f"{word} {getattr(constraint, key):,}"
+        for constraint in field.metadata
+        for key, word in words.items()
+        if hasattr(constraint, key)
+    ]
+    return f"{kind} {' and '.join(bounds)}"
+
+
+def _said(error: Any, given: Mapping[str, object]) -> str:
+    """One validation error as `name = value: expected …`, by the name its user knows it by."""
+    name = str(error["loc"][0]) if error["loc"] else "settings"
+    if error["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting (see docs/settings.md)"
+    cause = error.get("ctx", {}).get("error")
+    wanted = str(cause) if cause else accepted(name)
+    variable = PREFIX + name.upper()
+    where = variable if variable in os.environ and name not in given else name
+    return f"{where} = {error['input']}: expected {wanted}"

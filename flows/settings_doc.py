@@ -1,0 +1,56 @@
+"""Writes `docs/settings.md` from `flows.settings`; with `--check` only says whether it is stale."""
+
+import sys
+from pathlib import Path
+
+from flows.settings import CONFIG, PREFIX, Settings, accepted, extra
+
+PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
+
+INTRODUCTION = f"""\
+# Settings
+
+Made from `flows/settings.py` by `python -m flows.settings_doc`; do not edit.
+
+Each setting is read from the environment (`{PREFIX}` and its name in capitals, as in
+`{PREFIX}FDR=0.05`) or from the TOML file that `{CONFIG}` names
+(`fdr = 0.05`). The environment wins over the file, and `--batch-size` over both. A value that
+cannot be used stops the command before it starts, with one line that names the setting, the value
+and what was expected.
+
+A run with `--state` is resumed only with the settings it began with; those marked † may differ,
+they change no result.
+
+| setting | default | unit | accepted | what it is |
+|---|--:|---|---|---|
+"""
+
+
+def page() -> str:
+    """The text of the page."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        if isinstance(default, tuple):
+            default = ",".join(map(str, default))
+        mark = "" if extra(field)["result"] else " †"
+        rows.append(
+            f"| `{name}`{mark} | {default} | {extra(field)['unit']} | {accepted(name)} "
+            f"| {field.description} |\n"
+        )
+    return INTRODUCTION + "".join(rows)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or with `--check` return 1 where it is stale."""
+    if arguments != ["--check"]:
+        PAGE.write_text(page(), "utf-8")
+        return 0
+    if PAGE.exists() and PAGE.read_text("utf-8") == page():
+        return 0
+    print(f"{PAGE} is stale: run python -m flows.settings_doc", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

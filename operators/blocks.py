@@ -1,0 +1,132 @@
+"""What flows between the steps: whole polls, as columns.
+
+    source --Poll--> decode --Decoded--> dedupe --Fresh--> identify --Fresh--> explode --ShardRows--> count
+
+Each of these is one item of the dataflow however many reels it holds, so that the cost of the engine
+is paid per poll and never per reel.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from trend.records import USE, VOLUME
+
+SHARDS: Final = 64
+"""Number of shards of the signal space. Fixed: a signal's shard is the top six bits of its hash."""
+
+LINE_LIMIT = 1 << 20
+"""Longest line in bytes, without its newline. A longer one is refused."""
+
+
+def shard_name(shard: int) -> str:
+    """Return a shard's key in the dataflow."""
+    return f"{shard:02d}"
+
+
+REELS_SCHEMA = pl.Schema(
+    {
+        "record": pl.Int64(),  # number of the line in its partition, from 0, blank and bad lines included
+        "reel_id": pl.String(),
+        "author_id": pl.String(),
+        "time": pl.Int64(),  # published_at, microseconds since 1970 UTC
+        "language": pl.String(),
+        "region": pl.String(),
+        "caption": pl.String(),  # as it came
+        "hashtags": pl.List(pl.String),  # as they came; null where the reel has none
+        "audio_id": pl.String(),
+        "audio_label": pl.String(),  # "title – artist", "title", or null
+        "transcript": pl.String(),
+        "ocr_text": pl.String(),
+    }
+)
+"""Columns of a decoded poll: valid reels only, in the order of their lines."""
+
+ROW = USE
+"""One use of one signal by one reel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Whole lines from one partition, as a source read them.
+
+    `data` ends with a newline unless it is empty. A line longer than the source's limit is not in
+    `data`: it is handed over as `oversized`.
+    """
+
+    partition: str
+    record: int  # number of the first line
+    offset: int  # byte offset (after decompression) of the first line
+    data: bytes
+    oversized: tuple["Oversized", ...] = ()
+    end: bool = False  # the partition is finite and this is its last poll
+
+
+@dataclass(frozen=True, slots=True)
+class Oversized:
+    """A line that is not handed over whole: longer than the limit, or the input broke off in it.
+
+    Its head is kept, its length is told (of what was readable, without the newline).
+    """
+
+    record: int
+    offset: int
+    head: bytes
+    length: int
+    broken: str = ""  # how the input broke off; empty where the line is only too long
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One line that is not a reel: what it was, where it was and why it was refused."""
+
+    partition: str
+    record: int
+    offset: int
+    error: str  # a class from operators.decode.ERRORS
+    reason: str
+    original: bytes
+    length: int  # of the whole line in bytes; more than len(original) for an oversized line
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The valid reels of a poll in columns (`REELS_SCHEMA`), and the lines that were not."""
+
+    partition: str
+    reels: pl.DataFrame
+    rejects: tuple[Reject, ...]
+    end: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Reels that are new, or that came again with other content, with their place in event time.
+
+    `reels` has the columns of `REELS_SCHEMA` and `reel`, `author` (UInt64 hashes), `tick`, `apply`
+    (Int32), `again` (Boolean). All ticks before `closed` are complete for this partition. `volume` is
+    given only together with `announce`.
+    """
+
+    partition: str
+    reels: pl.DataFrame
+    closed: int
+    end: bool
+    volume: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, VOLUME))
+    announce: bool = False  # `closed` moved since the last item, or the partition ended
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRows:
+    """One poll's rows for one shard, or only the news that its partition's watermark moved."""
+
+    partition: str
+    rows: npt.NDArray[np.void]  # ROW
+    labels: bytes  # UTF-8; for a sound "id\\x1flabel", else the id
+    closed: int
+    end: bool
+    volume: npt.NDArray[np.void]  # VOLUME; the same for every shard
+    shard: str = ""  # its key in the dataflow

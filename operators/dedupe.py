@@ -1,0 +1,194 @@
+"""Third step: each partition's reels in event time, each once.
+
+Here a record gets its place in time (`trend.clock`): its own tick, and the tick at which it takes
+effect, which for a late reel is the one its partition is in. And a reel that was here before goes no
+further, unless it now holds something else; then it goes on marked `again`, and only the signals that
+are new to it will count.
+"""
+
+import pickle
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from bytewax.operators import StatefulBatchLogic
+
+from operators.blocks import REELS_SCHEMA, VOLUME, Decoded, Fresh
+from operators.sources.board import Board
+from operators.strings import hash_strings
+from trend.clock import UNSET, settle
+from trend.seen import AGAIN, NEW, REPEAT, SeenReels
+
+MICROSECONDS: Final = 1_000_000
+NO_TICK: Final = np.iinfo(np.int32).min
+
+
+@dataclass(frozen=True, slots=True)
+class EventTime:
+    """How event time is cut and how far it may be out of order."""
+
+    tick_seconds: int
+    lateness_seconds: int
+    """A tick is complete when the partition's clock is this far past its end."""
+    future_seconds: int
+    """A time further ahead of the clock than this, and not confirmed by others, is clamped."""
+    look_ahead: int
+    """Records looked ahead at to confirm a jump in time."""
+
+    def tick(self, times: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """Return the ticks of times in microseconds."""
+        return (times // (self.tick_seconds * MICROSECONDS)).astype(np.int32)
+
+
+@dataclass(slots=True)
+class DedupeCounts:
+    """What became of the records so far, and how far the partition is."""
+
+    duplicates: int = 0
+    late: int = 0
+    clamped: int = 0
+
+
+class Dedupe:
+    """One partition's clock and memory of reels; everything in it can be pickled as a snapshot."""
+
+    def __init__(self, time: EventTime, remember: int) -> None:
+        self.time = time
+        self.counts = DedupeCounts()
+        self._seen = SeenReels(remember)
+        self._waiting = REELS_SCHEMA.to_frame()
+        self._volume = np.zeros(0, VOLUME)
+        self._clock = int(UNSET)
+        self._last_tick = int(NO_TICK)
+        self._closed = int(NO_TICK)
+
+    def __call__(self, decoded: Decoded) -> Fresh | None:
+        """Take a poll and return the reels settled by it, or None where there is nothing to tell."""
+        waiting = self._waiting
+        reels = pl.concat([waiting, decoded.reels]) if waiting.height else decoded.reels
+        times = np.ascontiguousarray(reels["time"].to_numpy())
+        settled = np.empty(times.size, np.int64)
+        clocks = np.empty(times.size, np.int64)
+        done, clamped = settle(
+            times,
+            self._clock,
+            self.time.future_seconds * MICROSECONDS,
+            self.time.look_ahead,
+            decoded.end,
+            settled,
+            clocks,
+        )
+        self._waiting = reels[done:]
+        self.counts.clamped += clamped
+        if done:
+            reels = self._place(reels[:done], settled[:done], clocks[:done])
+        else:
+            reels = self._unplaced()
+        closed = self._now_closed(decoded.end)
+        announce = closed > self._closed or decoded.end
+        if not announce and not reels.height:
+            return None
+        self._closed = max(closed, self._closed)
+        return Fresh(
+            decoded.partition, reels, self._closed, decoded.end, self._take_volume(announce), announce
+        )
+
+    def _place(
+        self, reels: pl.DataFrame, times: npt.NDArray[np.int64], clocks: npt.NDArray[np.int64]
+    ) -> pl.DataFrame:
+        """Give settled reels their ticks, and drop those that were here before."""
+        complete = self.time.tick(clocks - self.time.lateness_seconds * MICROSECONDS)
+        ticks = self.time.tick(times)
+        apply = np.maximum(ticks, complete)
+        self._clock = int(clocks[-1])
+        self._last_tick = max(self._last_tick, int(apply.max()))
+        reel = hash_strings(reels["reel_id"])
+        kinds = self._seen.classify(reel, _digests(reels))
+        counted = kinds == NEW
+        self.counts.late += int(np.count_nonzero(counted & (apply > ticks)))
+        self.counts.duplicates += int(np.count_nonzero(~counted))
+        self._volume = _add_volume(self._volume, apply[counted], ticks[counted])
+        placed = reels.with_columns(
+            pl.Series("time", times),
+            pl.Series("reel", reel),
+            pl.Series("author", hash_strings(reels["author_id"])),
+            pl.Series("tick", ticks),
+            pl.Series("apply", apply),
+            pl.Series("again", kinds == AGAIN),
+        )
+        return placed if counted.all() else placed.filter(pl.Series(kinds != REPEAT))
+
+    def _unplaced(self) -> pl.DataFrame:
+        return self._waiting.clear().with_columns(
+            reel=pl.lit(None, pl.UInt64),
+            author=pl.lit(None, pl.UInt64),
+            tick=pl.lit(None, pl.Int32),
+            apply=pl.lit(None, pl.Int32),
+            again=pl.lit(None, pl.Boolean),
+        )
+
+    def _now_closed(self, end: bool) -> int:
+        """Return the tick before which this partition is complete."""
+        if self._clock == UNSET:
+            return int(NO_TICK)
+        if end:
+            return self._last_tick + 1
+        watermark = np.array([self._clock - self.time.lateness_seconds * MICROSECONDS])
+        return int(self.time.tick(watermark)[0])
+
+    def _take_volume(self, announce: bool) -> npt.NDArray[np.void]:
+        if not announce:
+            return np.zeros(0, VOLUME)
+        volume, self._volume = self._volume, np.zeros(0, VOLUME)
+        return volume
+
+    @property
+    def clock_us(self) -> int:
+        """The partition's clock in microseconds, or `UNSET`."""
+        return self._clock
+
+
+def _digests(reels: pl.DataFrame) -> npt.NDArray[np.uint64]:
+    """Hash what gives a reel its signals: caption, hashtags, sound, speech and text on screen."""
+    digest = hash_strings(reels["hashtags"].list.join("\x1f"), seed=0)
+    for seed, name in enumerate(("caption", "audio_id", "transcript", "ocr_text"), start=1):
+        digest += hash_strings(reels[name], seed=seed)
+    return digest
+
+
+def _add_volume(
+    volume: npt.NDArray[np.void], apply: npt.NDArray[np.int32], ticks: npt.NDArray[np.int32]
+) -> npt.NDArray[np.void]:
+    """Add one reel for each (apply, tick) to the volume, kept in the order of both."""
+    added = np.zeros(apply.size, VOLUME)
+    added["apply"], added["tick"], added["reels"] = apply, ticks, 1
+    both = np.concatenate([volume, added])
+    keys = both["apply"].astype(np.int64) << 32 | both["tick"].astype(np.int64) & 0xFFFFFFFF
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    summed = both[first]
+    summed["reels"] = np.bincount(group, weights=both["reels"], minlength=first.size)
+    return summed
+
+
+class DedupeLogic(StatefulBatchLogic[Decoded, Fresh, bytes]):
+    """`Dedupe` as a Bytewax step, keyed by partition."""
+
+    def __init__(self, dedupe: Dedupe, board: Board | None) -> None:
+        self._dedupe = dedupe
+        self._board = board
+
+    def on_batch(self, values: list[Decoded]) -> tuple[list[Fresh], bool]:
+        """Take polls of this partition in order."""
+        fresh = [out for decoded in values if (out := self._dedupe(decoded)) is not None]
+        if self._board is not None and values:
+            counts, partition = self._dedupe.counts, values[-1].partition
+            self._board.set(partition, "duplicates", counts.duplicates)
+            self._board.set(partition, "late", counts.late)
+            self._board.set(partition, "clamped", counts.clamped)
+        return fresh, StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> bytes:
+        """Return the whole state, pickled now, as it changes later."""
+        return pickle.dumps(self._dedupe, pickle.HIGHEST_PROTOCOL)

@@ -1,0 +1,1 @@
+"""Where reels come from: one file a kind of source."""

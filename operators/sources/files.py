@@ -1,0 +1,278 @@
+"""Files as a source: `.jsonl`, `.gz`, `.zst`, folders of them, and standard input.
+
+One partition a file. It can be resumed at an exact record, as long as the file is the same.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from operators.blocks import Poll
+from operators.faults import EARLIEST, LATEST
+from operators.sources.board import Board
+from operators.sources.lines import Lines
+from operators.sources.streams import read, read_pipe
+from schemas.base import Inbound, Time
+
+STDIN: Final = "-"
+PLAIN: Final = (".jsonl", ".ndjson")
+PACKED: Final = (".gz", ".zst")
+UNREADABLE: Final = (".bz2", ".xz", ".lz4", ".zip", ".7z", ".rar", ".tar", ".tgz", ".parquet")
+
+_HEAD = 1 << 16  # bytes at the start of a file by which it is known again
+_PAUSE = timedelta(milliseconds=5)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class SourceError(ValueError):
+    """An input that cannot be read, or not from where a run was stopped: its path and why."""
+
+
+def partitions(paths: Sequence[str]) -> list[str]:
+    """The partitions of inputs: their files in the order given, `-` for standard input.
+
+    Of a folder, and the folders in it, all `.jsonl` and `.ndjson` files (or these with `.gz` or
+    `.zst`) in the order of their names, but no hidden ones. Any other file can be given by name.
+    The result is a valid input and stands for the same files. Raises `SourceError`.
+    """
+    names = [name for path in paths for name in _files(path)]
+    seen: dict[Path, str] = {}
+    for name in names:
+        file = Path(name).resolve()
+        if file in seen:
+            raise SourceError(f"{name}: expected each file once, it was also given as {seen[file]}")
+        seen[file] = name
+    return names
+
+
+def _files(name: str) -> list[str]:
+    path = Path(name)
+    if name == STDIN:
+        return [name]
+    if path.is_dir():
+        found = sorted(_inside(path))
+        if not found:
+            raise SourceError(f"{name}: expected {', '.join(PLAIN)} files in it, got none")
+    elif not path.exists():
+        raise SourceError(f"{name}: no such file or folder")
+    else:
+        found = [path]
+    for file in found:
+        _check(file)
+    return [str(file) for file in found]
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            path = Path(parent, name)
+            plain = path.with_suffix("") if path.suffix.lower() in PACKED else path
+            if plain.suffix.lower() in PLAIN and not name.startswith(".") and path.is_file():
+                yield path
+
+
+def _check(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise SourceError(f"{str(path)!a}: expected a name in UTF-8") from None
+    if not path.is_file():
+        raise SourceError(f"{path}: expected a plain file; give a pipe as standard input, -")
+    if path.suffix.lower() in UNREADABLE:
+        raise SourceError(f"{path}: expected lines of JSON, plain, .gz or .zst")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a partition goes on, and by what its file is known again."""
+
+    offset: int  # byte, after decompression, of the next line
+    record: int  # its number
+    done: bool  # the end was handed over
+    size: int  # of the file in bytes, as it is stored
+    digest: bytes  # BLAKE2 of its first 64 KiB
+
+
+class FileSource(FixedPartitionedSource[Poll, Position]):
+    """Reads files to their end, a poll at a time.
+
+    Parameters
+    ----------
+    paths
+        Files, folders, or `-`; see `partitions`. Raises `SourceError` for what cannot be read.
+    batch_size
+        Most lines in a poll, 1 or more. No result depends on it.
+    board
+        Where progress is written, made for these partitions; None for nowhere.
+    max_skew
+        A partition waits while it is further than this ahead of the slowest in event time. With a
+        board only; it saves memory and changes no result.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        batch_size: int,
+        board: Path | None = None,
+        max_skew: timedelta = timedelta(hours=6),
+    ) -> None:
+        if batch_size < 1:
+            raise SourceError(f"batch_size: expected 1 or more, got {batch_size}")
+        self._partitions = partitions(paths)
+        self._batch_size = batch_size
+        self._board = board
+        self._max_skew_us = max_skew // _MICROSECOND
+
+    def list_parts(self) -> list[str]:
+        """Names of the files: the same in every worker, for all see the same disk."""
+        return self._partitions
+
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: Position | None
+    ) -> "FilePartition":
+        """Open one file where it is to go on. Raises `SourceError` where it has changed."""
+        board = Board.open(self._board) if self._board else None
+        pace = _Pace(for_part, board, self._max_skew_us)
+        return FilePartition(for_part, self._batch_size, resume_state, pace)
+
+
+class FilePartition(StatefulSourcePartition[Poll, Position]):
+    """One file, or standard input, which cannot be resumed."""
+
+    def __init__(
+        self, name: str, batch_size: int, resume_state: Position | None, pace: "_Pace"
+    ) -> None:
+        self._batch_size = batch_size
+        self._pace = pace
+        self._file = _open(name)
+        try:
+            self._position = _same(name, _beginning(self._file), resume_state)
+        except SourceError:
+            self.close()
+            raise
+        offset, record = self._position.offset, self._position.record
+        blocks = read(self._file, Path(name), offset) if self._file else read_pipe(0)
+        self._lines = Lines(name, blocks, offset, record)
+        self._awake: datetime | None = None
+        pace.begin(self._position)
+        if self._position.done:
+            self.close()
+
+    def next_batch(self) -> list[Poll]:
+        """The next poll, or none while the partition waits. The last one says that it is."""
+        if self._position.done:
+            raise StopIteration
+        poll = None if self._pace.ahead() else self._lines.poll(self._batch_size)
+        if poll is None or not (poll.data or poll.oversized or poll.end):
+            self._awake = datetime.now(UTC) + _PAUSE
+            return []
+        self._awake = None
+        offset, record = self._lines.offset, self._lines.record
+        self._position = replace(self._position, offset=offset, record=record, done=poll.end)
+        self._pace.moved(poll, self._position, self._file.tell() if self._file else offset)
+        if poll.end:
+            self.close()
+        return [poll]
+
+    def next_awake(self) -> datetime | None:
+        """When there may be something to do."""
+        return self._awake
+
+    def snapshot(self) -> Position:
+        """Where the next poll begins."""
+        return self._position
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file:
+            self._file.close()
+
+
+def _open(name: str) -> BinaryIO | None:
+    return None if name == STDIN else Path(name).open("rb")
+
+
+def _beginning(file: BinaryIO | None) -> Position:
+    if file is None:
+        return Position(0, 0, done=False, size=0, digest=b"")
+    size = os.fstat(file.fileno()).st_size
+    digest = hashlib.blake2b(file.read(_HEAD), digest_size=16).digest()
+    file.seek(0)
+    return Position(0, 0, done=False, size=size, digest=digest)
+
+
+def _same(name: str, beginning: Position, resume_state: Position | None) -> Position:
+    """Where to go on in what must be the file it was."""
+    if resume_state is None:
+        return beginning
+    if name == STDIN and not resume_state.done:
+        raise SourceError(f"{name}: standard input cannot be read again, a resumed run needs files")
+    if beginning.size != resume_state.size:
+        expected, got = resume_state.size, beginning.size
+        raise SourceError(
+            f"{name}: expected the {expected} bytes it had before the run was stopped, got {got}; "
+            "it was changed, so the run cannot go on"
+        )
+    if beginning.digest != resume_state.digest:
+        raise SourceError(
+            f"{name}: expected the file that was read before the run was stopped, got one that "
+            "begins with other bytes, so the run cannot go on"
+        )
+    return resume_state
+
+
+class _Moment(Inbound, frozen=True, kw_only=True):
+    published_at: Time
+
+
+class _Pace:
+    """What a partition tells the board, and whether it is to wait for the others on it."""
+
+    def __init__(self, partition: str, board: Board | None, max_skew_us: int) -> None:
+        self._partition = partition
+        self._board = board
+        self._max_skew_us = max_skew_us
+        self._clock_us = 0
+        self._decode = msgspec.json.Decoder(_Moment).decode
+
+    def begin(self, position: Position) -> None:
+        self._set("bytes_total", position.size)
+        self._set("records", position.record)
+        if position.done:
+            self._set("bytes_read", position.size)
+            self._set("done", 1)
+
+    def moved(self, poll: Poll, position: Position, stored: int) -> None:
+        """A poll was handed over. Its last line tells the time, if it can: this is but a hint."""
+        last = poll.data[poll.data.rfind(b"\n", 0, -1) + 1 :]
+        try:
+            at = self._decode(last).published_at
+        except (ValueError, RecursionError):
+            at = None
+        if at is not None and EARLIEST <= at < LATEST:
+            self._clock_us = (at - _EPOCH) // _MICROSECOND
+            self._set("clock_us", self._clock_us)
+        self._set("records", position.record)
+        self._set("bytes_read", stored)
+        self._set("done", int(position.done))
+
+    def ahead(self) -> bool:
+        slowest = self._board.slowest() if self._board and self._clock_us else None
+        return slowest is not None and self._clock_us - slowest > self._max_skew_us
+
+    def _set(self, field: str, n: int) -> None:
+        if self._board:
+            self._board.set(self._partition, field, n)

@@ -1,0 +1,215 @@
+"""Eighth step, one for all shards: waits for every report of a tick, then decides its trends.
+
+A tick is decided when all shards have reported it and all partitions have handed over the ids of
+its reels. The decision is `trend.synthesis`; here a decided trend gets its words and its numbers.
+"""
+
+import math
+import pickle
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+from bytewax.operators import StatefulBatchLogic
+
+from operators.blocks import SHARDS, shard_name
+from operators.catalogue import Catalogue, ReelIds
+from operators.detect import ShardReport
+from operators.watermarks import Watermarks
+from operators.wording import name_of, summary_of, why
+from schemas import trends as contract
+from trend.bursts import TICK
+from trend.kinds import KINDS
+from trend.shard import ShardReports
+from trend.synthesis import Signal, Synthesis, SynthesisSettings, Trend
+
+DIGITS = 4
+"""Decimals of the numbers that are told."""
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesiseSettings:
+    """What the step needs beside `SynthesisSettings`."""
+
+    synthesis: SynthesisSettings
+    catalogue_hours: int
+    catalogue_reels: int
+    max_examples: int
+
+
+class Synthesise:
+    """All reports in, revisions of trends out; everything in it can be pickled."""
+
+    def __init__(self, settings: SynthesiseSettings, partitions: Sequence[str]) -> None:
+        self.settings = settings
+        shards = [shard_name(shard) for shard in range(SHARDS)]
+        tick_seconds = settings.synthesis.tick_seconds
+        self._synthesis = Synthesis(settings.synthesis)
+        self._shards = Watermarks(shards)
+        self._partitions = Watermarks(partitions)
+        self._catalogue = Catalogue(
+            settings.catalogue_hours * 3600 // tick_seconds, settings.catalogue_reels
+        )
+        self._reports: dict[int, list[ShardReports]] = {}
+        self._live = dict.fromkeys(shards, 0)
+        self._changes: list[tuple[int, str, int]] = []
+        self._decided: int | None = None
+
+    def __call__(self, items: Iterable[ShardReport | ReelIds]) -> list[contract.Trend]:
+        """Take what came and return the revisions of the ticks it completed, in order."""
+        for item in items:
+            if isinstance(item, ReelIds):
+                self._catalogue.add(item.reels)
+                self._partitions.take(item.partition, item.closed, item.end)
+            else:
+                self._take(item)
+        through = [marks.through() for marks in (self._shards, self._partitions)]
+        if through[0] is None or through[1] is None:
+            return []
+        return self._decide(min(through[0], through[1]))
+
+    def _take(self, item: ShardReport) -> None:
+        reports = item.reports
+        self._shards.take(item.shard, reports.through + 1, end=False)
+        self._changes += [(int(tick), item.shard, int(live)) for tick, live in reports.live]
+        ticks = reports.numbers[:, TICK]
+        for tick in np.unique(ticks).tolist():
+            self._reports.setdefault(tick, []).append(_rows_of(reports, ticks == tick))
+
+    def _decide(self, through: int) -> list[contract.Trend]:
+        revisions = []
+        self._changes.sort()
+        for tick in sorted(tick for tick in self._reports if tick <= through):
+            self._count_live(tick)
+            revised = self._synthesis.tick(
+                tick, self._reports.pop(tick), max(sum(self._live.values()), 1)
+            )
+            revisions += [self._tell(trend, tick) for trend in revised]
+        if self._decided is None or through > self._decided:
+            self._decided = through
+            self._count_live(through)
+            self._catalogue.forget(through)
+        return revisions
+
+    def _count_live(self, tick: int) -> None:
+        """Bring the number of signals alive in each shard to `tick`."""
+        due = 0
+        while due < len(self._changes) and self._changes[due][0] <= tick:
+            _, shard, live = self._changes[due]
+            self._live[shard] = live
+            due += 1
+        del self._changes[:due]
+
+    def _tell(self, trend: Trend, tick: int) -> contract.Trend:
+        """Put a revision into the words of the contract."""
+        seconds = self.settings.synthesis.tick_seconds
+        hours = self.settings.synthesis.windows_h[trend.window]
+        leader, w = trend.leader, trend.window
+        named = trend.members()
+        reels, authors = int(leader.reels[w]), int(leader.authors[w])
+        expected = max(float(leader.expected[w]), 0.0) * reels / max(authors, 1)
+        before = float(leader.before[w]) * reels / max(authors, 1)
+        growth = reels / expected if expected > 0 else 0.0
+        members = _members(named, w)
+        return contract.Trend(
+            trend_id=trend.id,
+            revision=trend.revision,
+            kind=members[0].kind if len(members) == 1 else "challenge",
+            stage=trend.stages.stage,  # type: ignore[arg-type]
+            scopes=("global",),
+            event_time=_time((tick + 1) * seconds),
+            started_at=_time(trend.started * seconds),
+            name=name_of(members),
+            summary=summary_of(members, trend.stages.stage),
+            category=None,
+            reels=reels,
+            authors=authors,
+            expected=round(expected, DIGITS),
+            growth=round(growth, DIGITS),
+            velocity_per_h=round(reels / hours, DIGITS),
+            acceleration_per_h2=round((reels - before) / hours**2, DIGITS),
+            score=round(1.0 - math.exp(trend.log10_p / 10.0), DIGITS),
+            q_value=float(f"{trend.q_value:.3g}"),
+            members=members,
+            examples=self._examples(named, tick),
+            series=_series(leader),
+            forecast=(),
+            why=why(members, authors, expected * authors / max(reels, 1), hours),
+        )
+
+    def _examples(self, members: Sequence[Signal], tick: int) -> tuple[str, ...]:
+        """Return ids of reels that hold most of the members."""
+        hashes, holding = np.unique(
+            np.concatenate([member.sample for member in members]), return_counts=True
+        )
+        ranked = hashes[np.lexsort((hashes, -holding))][: 4 * self.settings.max_examples].tolist()
+        known = self._catalogue.find(ranked, tick)
+        found = [known[reel] for reel in ranked if reel in known]
+        return tuple(found[: self.settings.max_examples])
+
+
+def _rows_of(reports: ShardReports, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> ShardReports:
+    """Return some of the reports; details stay where they are."""
+    return replace(
+        reports,
+        signal=reports.signal[rows],
+        numbers=reports.numbers[rows],
+        log10_p=reports.log10_p[rows],
+        authors=reports.authors[rows],
+        reels=reports.reels[rows],
+        expected=reports.expected[rows],
+        before=reports.before[rows],
+        volume=reports.volume[rows],
+    )
+
+
+def _members(signals: Sequence[Signal], window: int) -> tuple[contract.Member, ...]:
+    total = sum(int(signal.reels[window]) for signal in signals)
+    return tuple(
+        contract.Member(
+            kind=KINDS[signal.kind],  # type: ignore[arg-type]
+            id=signal.id,
+            label=f"#{signal.label}" if KINDS[signal.kind] == "hashtag" else signal.label,
+            weight=round(int(signal.reels[window]) / total, DIGITS) if total else 1 / len(signals),
+            reels=int(signal.reels[window]),
+        )
+        for signal in signals
+    )
+
+
+def _series(signal: Signal) -> tuple[contract.SeriesPoint, ...]:
+    return tuple(
+        contract.SeriesPoint(t=_time(hour * 3600), reels=reels, expected=round(expected, DIGITS))
+        for hour, (reels, expected) in sorted(signal.series.items())
+    )
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+class SynthesiseLogic(StatefulBatchLogic[ShardReport | ReelIds, contract.Trend, bytes]):
+    """`Synthesise` as a Bytewax step under one key."""
+
+    def __init__(
+        self,
+        settings: SynthesiseSettings,
+        partitions: Sequence[str],
+        resume_state: bytes | None,
+    ) -> None:
+        self._synthesise: Synthesise = (
+            Synthesise(settings, partitions)
+            if resume_state is None
+            else pickle.loads(resume_state)  # noqa: S301
+        )
+
+    def on_batch(
+        self, values: list[ShardReport | ReelIds]
+    ) -> tuple[list[contract.Trend], bool]:
+        """Take reports and reel ids."""
+        return self._synthesise(values), StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> bytes:
+        """Return the whole state, pickled now, as it changes later."""
+        return pickle.dumps(self._synthesise, pickle.HIGHEST_PROTOCOL)

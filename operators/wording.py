@@ -1,0 +1,46 @@
+"""A trend in plain words: its name, a sentence, and the reason for it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from schemas.trends import Member
+
+_SAID: Final = {"sound": "sound", "hashtag": "hashtag", "phrase": "phrase", "format": "look"}
+_NAMED_FIRST: Final = ("hashtag", "sound", "phrase", "format")
+
+
+def name_of(members: Sequence[Member]) -> str:
+    """Return the label of the most telling member: a hashtag before a sound before a phrase.
+
+    A member of a better kind is taken only if it is used at least half as much as the strongest.
+    """
+    most = max(member.reels for member in members)
+    strong = [member for member in members if 2 * member.reels >= most]
+    return min(strong, key=lambda member: _NAMED_FIRST.index(member.kind)).label
+
+
+def summary_of(members: Sequence[Member], stage: str) -> str:
+    """Return a sentence on what it is."""
+    labels = [_quoted(member) for member in members[:4]]
+    rest = len(members) - len(labels)
+    what = ", ".join(labels) + (f" and {rest} more" if rest else "")
+    return f"{stage.capitalize()}: {what}."
+
+
+def why(members: Sequence[Member], authors: int, expected: float, hours: int) -> str:
+    """Return the reason: who used it, how many were expected, and what rises together."""
+    reason = f"{authors} people used it in {hours} h where {_number(expected)} were expected"
+    kinds = list(dict.fromkeys(_SAID[member.kind] for member in members))
+    if len(kinds) > 1:
+        return f"{reason}; {', '.join(kinds[:-1])} and {kinds[-1]} rise together"
+    if len(members) > 1:
+        return f"{reason}; {len(members)} {kinds[0]}s rise together"
+    return reason
+
+
+def _quoted(member: Member) -> str:
+    return f"“{member.label}”" if member.kind == "phrase" else member.label
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"  # noqa: PLR2004

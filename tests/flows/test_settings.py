@@ -1,0 +1,126 @@
+"""A setting comes from where it should, a bad one is named in a line, and the page is fresh."""
+
+from pathlib import Path
+
+import pytest
+
+from flows import job as jobs
+from flows import settings_doc
+from flows.job import Job
+from flows.settings import Settings, SettingsError, affecting_result, load
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"GROUNDSWELL_{name.upper()}", raising=False)
+    monkeypatch.delenv("GROUNDSWELL_CONFIG", raising=False)
+
+
+def test_arguments_win_over_the_environment_and_that_over_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "g.toml"
+    file.write_text("fdr = 0.05\nmin_authors = 20\nbatch_size = 7\nwindows_h = [2, 4]\n")
+    monkeypatch.setenv("GROUNDSWELL_CONFIG", str(file))
+    monkeypatch.setenv("GROUNDSWELL_MIN_AUTHORS", "30")
+    monkeypatch.setenv("GROUNDSWELL_BATCH_SIZE", "8")
+    settings = load(batch_size=9)
+    assert (settings.fdr, settings.min_authors, settings.batch_size) == (0.05, 30, 9)
+    assert settings.windows_h == (2, 4)
+    assert load(batch_size=None).batch_size == 8
+
+
+def test_windows_may_be_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROUNDSWELL_WINDOWS_H", "1, 6,24")
+    assert load().windows_h == (1, 6, 24)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("FDR", "2", "expected a number above 0 and below 1"),
+        ("FDR", "nan", "expected a number above 0 and below 1"),
+        ("MIN_GROWTH", "inf", "expected a number at least 1 and at most 1,000"),
+        ("TICK_SECONDS", "ten", "expected a whole number at least 60 and at most 3,600"),
+        ("TICK_SECONDS", "700", "expected a number that divides a day (86400)"),
+        ("WINDOWS_H", "3,1", "expected rising whole hours from 1 to 168"),
+        ("WINDOWS_H", "1,x", "expected rising whole hours from 1 to 168"),
+        ("WINDOWS_H", "", "expected rising whole hours from 1 to 168"),
+        ("BATCH_SIZE", "0", "expected a whole number at least 1 and at most 1,000,000"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_was_expected(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
+) -> None:
+    monkeypatch.setenv(f"GROUNDSWELL_{name}", value)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert str(caught.value).startswith(f"GROUNDSWELL_{name} = ")
+    assert expected in str(caught.value)
+
+
+def test_a_misspelt_name_in_the_file_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "g.toml").write_text("min_autors = 3\n")
+    monkeypatch.setenv("GROUNDSWELL_CONFIG", str(tmp_path / "g.toml"))
+    with pytest.raises(SettingsError, match="min_autors: there is no such setting"):
+        load()
+
+
+@pytest.mark.parametrize("content", [None, "fdr = = 1", "fdr"])
+def test_a_file_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str | None
+) -> None:
+    if content is not None:
+        (tmp_path / "g.toml").write_text(content)
+    monkeypatch.setenv("GROUNDSWELL_CONFIG", str(tmp_path / "g.toml"))
+    with pytest.raises(SettingsError, match=r"GROUNDSWELL_CONFIG = .*g\.toml: expected a readable"):
+        load()
+
+
+def test_settings_survive_the_way_to_a_worker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = load(windows_h=(2, 5), fdr=0.2)
+    job = Job(
+        inputs=["a.jsonl"],
+        to=None,
+        store="/tmp/t.db",
+        rejects=None,
+        state=None,
+        board="/tmp/board",
+        processes=1,
+        addresses=[],
+        batch_size=7,
+        settings=settings.model_dump(mode="json"),
+    )
+    jobs.write(job, tmp_path / "job.json")
+    monkeypatch.setenv("GROUNDSWELL_FDR", "0.9")  # what the job says holds
+    assert jobs.read(tmp_path / "job.json") == job
+    assert Settings(**job.settings) == settings
+
+
+def test_settings_that_change_no_result_are_known() -> None:
+    settings = load().model_dump()
+    same = settings.keys() - affecting_result(settings).keys()
+    assert same == {"batch_size", "epoch_seconds", "max_skew_hours"}
+
+
+def test_every_setting_has_a_unit_a_range_and_a_description() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert f"| `{name}`" in settings_doc.page()
+
+
+def test_the_page_of_settings_is_fresh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert settings_doc.main(["--check"]) == 0
+    monkeypatch.setattr(settings_doc, "PAGE", tmp_path / "settings.md")
+    assert settings_doc.main(["--check"]) == 1
+    assert "stale" in capsys.readouterr().err
+    assert settings_doc.main([]) == 0
+    assert settings_doc.main(["--check"]) == 0

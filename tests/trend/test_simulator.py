@@ -1,0 +1,350 @@
+"""The simulated stream: what is in it, that it follows the contract, and that the truth is true."""
+
+import json
+from collections import Counter
+from datetime import datetime, timedelta
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flows.evaluate import read_truth
+from flows.simulate import lines, reel_ids, simulate_to
+from operators.blocks import Poll
+from operators.decode import decode
+from operators.faults import classify
+from schemas import reels as contract
+from trend.simulator import Simulation, SimulatorSettings, simulate
+from trend.simulator.catalogue import Catalogue, normal_form
+from trend.simulator.draw import generator
+from trend.simulator.malformed import MALFORMED
+from trend.simulator.people import UTC_OFFSET_H
+from trend.simulator.truth import Planted
+
+QUICK = SimulatorSettings(days=3, reels_per_day=6_000)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def stream() -> Simulation:
+    return simulate(QUICK)
+
+
+@pytest.fixture(scope="module")
+def written(stream: Simulation) -> list[bytes]:
+    return list(lines(stream))
+
+
+@pytest.fixture(scope="module")
+def good(written: list[bytes]) -> list[contract.Reel]:
+    """The reels of all lines but the malformed ones, in the order of arrival."""
+    return [contract.decode(line) for line in written if classify(line) is None]
+
+
+@pytest.fixture(scope="module")
+def once(good: list[contract.Reel]) -> dict[str, contract.Reel]:
+    """Each reel as it came first."""
+    return {reel.reel_id: reel for reel in reversed(good)}
+
+
+@pytest.fixture(scope="module")
+def fortnight() -> Simulation:
+    return simulate(SimulatorSettings(days=14, reels_per_day=3_000))
+
+
+def signals(reel: contract.Reel) -> set[tuple[str, str]]:
+    """Sound and hashtags of a reel in normal form; phrases are looked for in `says`."""
+    caption = normal_form(reel.caption or "")
+    tags = [word[1:] for word in caption.split() if word.startswith("#")]
+    found = {("hashtag", normal_form(tag)) for tag in (reel.hashtags or tags)}
+    if reel.audio is not None and reel.audio.audio_id is not None:
+        found.add(("sound", reel.audio.audio_id))
+    return found
+
+
+def says(reel: contract.Reel, phrase: str) -> bool:
+    return f" {phrase} " in f" {normal_form(reel.caption or '')} "
+
+
+def carries(reel: contract.Reel, trend: Planted) -> bool:
+    have = signals(reel)
+    return any(
+        says(reel, x.id) if x.kind == "phrase" else (x.kind, x.id) in have for x in trend.members
+    )
+
+
+def test_the_same_settings_write_the_same_bytes(tmp_path: Path) -> None:
+    small = SimulatorSettings(days=2, reels_per_day=1_000, malformed=0.02)
+    for name in ("a", "b"):
+        simulate_to(tmp_path / name, small)
+    for file in ("reels.jsonl", "truth.json"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+
+
+def test_two_seeds_give_two_streams(stream: Simulation) -> None:
+    other = simulate(SimulatorSettings(seed=1, days=3, reels_per_day=6_000))
+    assert not np.array_equal(other.reels.time, stream.reels.time)
+    ours = {member for trend in stream.truth.trends for member in trend.members}
+    assert ours.isdisjoint(member for trend in other.truth.trends for member in trend.members)
+
+
+def test_files_summary_and_progress_agree_with_the_truth(tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    settings = SimulatorSettings(days=2, reels_per_day=6_000)
+    summary = simulate_to(
+        tmp_path / "new", settings, lambda done, total: calls.append((done, total))
+    )
+    text = summary.reels_file.read_bytes()
+    truth = read_truth(summary.truth_file)
+    assert text.count(b"\n") == summary.lines == truth.lines
+    assert calls == [(10_000, truth.lines), (truth.lines, truth.lines)]
+    assert (summary.reels, summary.malformed) == (truth.reels, truth.malformed) == (12_000, 25)
+    assert truth == simulate(settings).truth
+
+
+def test_the_decode_step_refuses_the_malformed_lines_and_no_other(
+    stream: Simulation, written: list[bytes], good: list[contract.Reel]
+) -> None:
+    poll = Poll(partition="p", record=0, offset=0, data=b"\n".join(written) + b"\n")
+    decoded = decode(poll)
+    assert len(written) == stream.truth.lines
+    assert len(decoded.rejects) == stream.truth.malformed > len(MALFORMED)
+    ids = [reel.reel_id for reel in good]
+    assert decoded.reels["reel_id"].to_list() == ids
+    assert set(ids) == set(reel_ids(stream))
+
+
+def test_good_lines_do_not_depend_on_the_malformed_ones(written: list[bytes]) -> None:
+    clean = list(lines(simulate(SimulatorSettings(days=3, reels_per_day=6_000, malformed=0.0))))
+    bad = set(written) - set(clean)
+    assert [line for line in written if line not in bad] == clean
+    assert len(bad) == len(written) - len(clean) > len(MALFORMED)
+
+
+def test_each_malformed_line_is_refused_for_its_reason() -> None:
+    reel = {"reel_id": "r", "published_at": "2026-01-05T00:00:00Z", "author_id": "a"}
+    faults = {name: classify(make(reel)) for name, make in MALFORMED.items()}
+    assert {name: fault and fault.error for name, fault in faults.items()} == {
+        "truncated": "invalid_json",
+        "not_json": "invalid_json",
+        "not_an_object": "wrong_type",
+        "wrong_type": "wrong_type",
+        "wrong_number": "invalid_value",
+        "missing_reel_id": "missing_field",
+        "missing_published_at": "missing_field",
+        "missing_author_id": "missing_field",
+        "unparseable_time": "invalid_time",
+        "absurd_time": "absurd_time",
+        "invalid_utf8": "invalid_utf8",
+        "long_id": "id_too_long",
+        "many_hashtags": "too_many_hashtags",
+        "nesting_bomb": "too_deep",
+        "oversized": "line_too_long",
+    }
+
+
+def test_planted_reels_are_in_the_lines_as_the_truth_counts_them(
+    stream: Simulation, once: dict[str, contract.Reel]
+) -> None:
+    ids = np.array(reel_ids(stream))
+    assert len(stream.truth.trends) == 6
+    for index, trend in enumerate(stream.truth.trends):
+        planted = [once[reel_id] for reel_id in ids[stream.reels.burst == index].tolist()]
+        assert len(planted) == trend.reels >= 60
+        assert all(carries(reel, trend) for reel in planted)
+        times = [reel.published_at for reel in planted]
+        assert (min(times), max(times)) == (trend.start, trend.end)
+        assert sum(time < trend.peak for time in times) == trend.reels_before_peak
+        assert len({reel.author_id for reel in planted}) == trend.authors > 0.9 * trend.reels
+        if trend.region is not None:
+            assert {reel.region for reel in planted} == {trend.region}
+        others = sum(carries(reel, trend) for reel in once.values()) - trend.reels
+        assert others <= 3 * 2 * 2 * 2  # known before: up to twice a day, a sound and a tag
+
+
+def test_every_member_is_used_by_planted_reels(
+    stream: Simulation, once: dict[str, contract.Reel]
+) -> None:
+    for trend in stream.truth.trends:
+        for member in trend.members:
+            uses = sum(
+                says(reel, member.id)
+                if member.kind == "phrase"
+                else (member.kind, member.id) in signals(reel)
+                for reel in once.values()
+            )
+            assert uses >= 10, (trend.key, member)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_short_stream_has_several_kinds_that_mostly_peak_after_the_first_day(seed: int) -> None:
+    truth = simulate(SimulatorSettings(seed=seed, days=3, reels_per_day=6_000)).truth
+    late = [trend for trend in truth.trends if trend.peak > truth.start + 24 * HOUR]
+    assert len(late) >= 4
+    assert {trend.kind for trend in truth.trends} == {"challenge", "hashtag", "sound", "phrase"}
+    assert all(truth.start <= x.start < x.peak < x.end < truth.end for x in truth.trends)
+
+
+def test_the_peak_is_near_the_busiest_hours(fortnight: Simulation) -> None:
+    for index, trend in enumerate(fortnight.truth.trends):
+        if trend.reels < 150:
+            continue
+        times = fortnight.reels.time[fortnight.reels.burst == index]
+        smooth = np.convolve(np.bincount(times // 600), np.ones(36), "same")  # six hours
+        peak = (trend.peak - fortnight.truth.start) // timedelta(minutes=10)
+        assert smooth[peak] >= 0.5 * smooth.max(), trend
+
+
+def test_volume_has_a_daily_wave_by_the_clock_of_each_region(fortnight: Simulation) -> None:
+    reels = fortnight.reels
+    for code in (0, 2, 9):  # US, IN, JP
+        local = (reels.time[reels.region == code] / 3600 + UTC_OFFSET_H[code]) % 24
+        hours = np.bincount(local.astype(int), minlength=24)
+        assert hours[18:22].sum() > 1.5 * hours[2:6].sum()
+
+
+def test_nothing_is_published_in_an_outage_and_much_right_after_it(fortnight: Simulation) -> None:
+    (outage,) = fortnight.truth.outages
+    begin, end, settled = (
+        int((x - fortnight.truth.start).total_seconds())
+        for x in (outage.start, outage.end, outage.settled)
+    )
+    time = fortnight.reels.time
+    assert not ((time > begin) & (time < end)).any()
+    before = ((time > begin - (settled - end)) & (time <= begin)).sum()
+    assert ((time >= end) & (time < settled)).sum() > 1.5 * before
+
+
+def test_a_surge_lifts_the_volume(fortnight: Simulation) -> None:
+    time = fortnight.reels.time
+    assert len(fortnight.truth.surges) == 3
+    for surge in fortnight.truth.surges:
+        begin = (surge.start - fortnight.truth.start).total_seconds()
+        length = (surge.end - surge.start).total_seconds()
+        day = 86_400
+        usual = [((time >= begin + at) & (time < begin + at + length)).sum() for at in (-day, day)]
+        assert ((time >= begin) & (time < begin + length)).sum() > 1.2 * np.mean(usual)
+
+
+def test_weekly_tags_come_on_their_day(fortnight: Simulation) -> None:
+    for weekly in fortnight.truth.weekly:
+        tag = fortnight.catalogue.tags.index(weekly.members[0].id)
+        rows = (fortnight.reels.tags == tag).any(axis=1)
+        local = fortnight.reels.time[rows] / 3600 + UTC_OFFSET_H[fortnight.reels.region[rows]]
+        weekday = (local // 24).astype(int) % 7  # the stream starts on a Monday
+        assert rows.sum() == weekly.reels > 10
+        assert (weekday == weekly.weekday).mean() > 0.6
+
+
+def test_fizzles_stay_small_and_spam_is_a_few_accounts_or_dozens(fortnight: Simulation) -> None:
+    fizzles, spam = fortnight.truth.fizzles, fortnight.truth.spam
+    sizes = [fizzle.reels for fizzle in fizzles]
+    assert (min(sizes), max(sizes)) == (5, 60)
+    assert np.median(sizes) < 15
+    kinds = Counter(fizzle.kind for fizzle in fizzles)
+    assert 0.3 < kinds["challenge"] / len(fizzles) < 0.4
+    crews = [crew.authors for crew in spam]
+    assert all(1 <= size <= 5 or 30 <= size <= 80 for size in crews)
+    assert any(size > 5 for size in crews)
+    others = fortnight.reels.author[fortnight.reels.burst < 0]
+    accounts = fortnight.reels.author[fortnight.reels.burst >= len(fortnight.bursts) - len(spam)]
+    assert not np.isin(accounts, others).any()
+
+
+def test_lines_are_mostly_in_order_and_some_come_late(good: list[contract.Reel]) -> None:
+    seen: set[str] = set()
+    times = []
+    for reel in good:
+        if reel.reel_id not in seen:
+            seen.add(reel.reel_id)
+            times.append(reel.published_at)
+    latest = list(accumulate(times, max))
+    behind = [(high - time) / HOUR for high, time in zip(latest, times, strict=True)]
+    assert 0.02 < np.mean(np.array(behind) > 1 / 60) < 0.05
+    assert 1 < max(behind) < 6.5
+    assert np.mean([a <= b for a, b in pairwise(times)]) > 0.8
+
+
+def test_lines_are_ordered_by_when_they_were_observed(good: list[contract.Reel]) -> None:
+    known: set[str] = set()
+    last = datetime.min.replace(tzinfo=QUICK.start.tzinfo)
+    for reel in good:
+        if reel.reel_id in known:
+            continue
+        assert reel.observed_at is not None
+        known.add(reel.reel_id)
+        assert last <= reel.observed_at >= reel.published_at
+        last = reel.observed_at
+
+
+def test_a_reel_may_come_again_the_same_or_with_more(written: list[bytes]) -> None:
+    first: dict[str, bytes] = {}
+    seen: Counter[str] = Counter()
+    for line in written:
+        if classify(line) is not None:
+            continue
+        reel = contract.decode(line)
+        if reel.reel_id not in first:
+            first[reel.reel_id] = line
+            continue
+        before: dict[str, Any] = json.loads(first[reel.reel_id])
+        after: dict[str, Any] = json.loads(line)
+        if line == first[reel.reel_id]:
+            seen["same"] += 1
+            continue
+        changed = {name for name in after if after[name] != before.get(name)}
+        assert changed <= {"observed_at", "metrics", "transcript"}
+        assert all(after["metrics"][x] >= before["metrics"][x] for x in before["metrics"])
+        seen["transcript" if "transcript" in changed else "metrics"] += 1
+    assert sum(seen.values()) == round(0.03 * QUICK.days * QUICK.reels_per_day)
+    assert min(seen[x] for x in ("same", "metrics", "transcript")) > 100
+
+
+def test_use_is_heavy_tailed_and_in_several_languages(stream: Simulation) -> None:
+    reels = stream.reels
+    assert 0.4 < np.mean(reels.sound == -2) < 0.6  # the author's own sound
+    for column in (reels.sound[reels.sound >= 0], reels.tags[reels.tags >= 0], reels.author):
+        counts = np.sort(np.bincount(column))[::-1]
+        counts = counts[counts > 0]
+        assert counts[: len(counts) // 10].sum() > 0.35 * counts.sum()
+    assert (np.bincount(reels.language, minlength=4) / len(reels) > 0.04).all()
+
+
+def test_names_do_not_run_out_and_are_never_coined_twice() -> None:
+    catalogue = Catalogue(generator(0, "test"))
+    for coin in (catalogue.coin_tag, catalogue.coin_phrase, catalogue.coin_sound):
+        assert len({coin("pt") for _ in range(2_000)}) == 2_000
+    ids = [x for phrase in range(2_000) for x in catalogue.phrase_ids(phrase)]
+    assert len(set(ids)) == len(ids)
+
+
+def test_a_quiet_stream_has_none_of_what_is_switched_off() -> None:
+    quiet = SimulatorSettings(
+        days=1,
+        reels_per_day=500,
+        trends=0,
+        fizzles=0,
+        spam=0,
+        malformed=0,
+        late=0,
+        duplicates=0,
+    )
+    stream = simulate(quiet)
+    assert (stream.truth.trends, stream.truth.fizzles, stream.truth.spam) == ((), (), ())
+    assert len(list(lines(stream))) == 500
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("days", 0), ("reels_per_day", 10), ("seed", -1), ("late", 0.9), ("malformed", -0.1)],
+)
+def test_a_setting_out_of_range_is_named_with_what_was_expected(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"^{name} is {value}: expected "):
+        SimulatorSettings(**{name: value})  # type: ignore[arg-type]
+
+
+def test_a_start_without_time_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="start is 2026-01-05T00:00:00: expected a whole second"):
+        SimulatorSettings(start=datetime(2026, 1, 5))  # noqa: DTZ001

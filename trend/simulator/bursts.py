@@ -1,0 +1,198 @@
+"""What rises: planted trends, cascades that fizzle and spam crews, as reels that carry a signal."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trend.simulator.catalogue import Catalogue
+from trend.simulator.draw import FloatArray, IntArray, distinct_by_weight, log_uniform
+from trend.simulator.people import REGION_LANGUAGE, REGION_SHARE, People
+from trend.simulator.rhythm import DAY, EVERYWHERE, GRID_SECONDS, HOUR, Rhythm, draw_times
+from trend.simulator.truth import TruthMember
+from trend.simulator.words import LANGUAGES
+
+NONE = -1
+"""Index that says: no sound, no tag, no phrase."""
+
+SMALLEST_TREND = 60
+LARGEST_TREND = 20_000
+LARGEST_FIZZLE = 60
+
+_SPOKEN_WITH_SPACES = (0.7, 0.15, 0.15, 0.0)  # languages of phrases; Japanese has no word breaks
+_TREND_KINDS = ("challenge", "hashtag", "sound", "phrase", "challenge", "hashtag", "challenge")
+_FIZZLE_KINDS = ("challenge", "hashtag", "sound") * 3 + ("challenge", "hashtag", "phrase")
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """Reels of one burst in columns: seconds from the start, author, and indices or NONE.
+
+    `alone` says that the phrase is the whole caption.
+    """
+
+    time: FloatArray
+    author: IntArray
+    sound: IntArray
+    tag: IntArray
+    phrase: IntArray
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """One thing that rises, its signals and its reels. `peak` is in seconds from the start."""
+
+    key: str
+    kind: str
+    members: tuple[TruthMember, ...]
+    region: int
+    peak: float
+    doubling: float
+    sound: int
+    tag: int
+    uses: Uses
+
+
+class BurstMaker:
+    """Makes bursts of one kind after the other from one generator."""
+
+    def __init__(
+        self, rng: np.random.Generator, catalogue: Catalogue, people: People, rhythm: Rhythm
+    ) -> None:
+        """Keep what all bursts are made from."""
+        self._rng = rng
+        self._catalogue = catalogue
+        self._people = people
+        self._rhythm = rhythm
+
+    def trends(self, count: int, reels_per_day: int) -> list[Burst]:
+        """Plant trends: doubling times of 2 h to 2 days, 60 reels to an eighth of a day's."""
+        rng, end = self._rng, self._rhythm.seconds
+        largest = min(LARGEST_TREND, max(SMALLEST_TREND, reels_per_day // 8))
+        kinds = [_TREND_KINDS[at % len(_TREND_KINDS)] for at in range(count)]
+        made = []
+        for at, kind in enumerate(kinds):
+            # evenly over the stream, so that a short one has them on every day
+            share = (at + rng.random()) / count
+            earliest = min(0.9 * DAY, 0.4 * end)
+            peak = earliest + share * (end - 0.35 * DAY - earliest)
+            doubling = log_uniform(rng, 2 * HOUR, min(48 * HOUR, (peak - 0.1 * DAY) / 4))
+            halving = min(doubling * rng.uniform(0.7, 2.5), 3 * DAY)
+            region = int(rng.choice(len(REGION_SHARE), p=REGION_SHARE))
+            region = region if rng.random() < 0.35 else EVERYWHERE
+            size = round(log_uniform(rng, SMALLEST_TREND, largest))
+            made.append(self._burst(f"trend-{at}", kind, region, size, peak, doubling, halving))
+        return made
+
+    def fizzles(self, count: int) -> list[Burst]:
+        """Make cascades that stop early: 5 to 60 reels, heavy-tailed, doubling in 0.7 to 8 h."""
+        rng = self._rng
+        made = []
+        for at in range(count):
+            kind = _FIZZLE_KINDS[at % len(_FIZZLE_KINDS)]
+            size = min(LARGEST_FIZZLE, int(5 * (1 - rng.random()) ** (-1 / 1.1)))
+            peak = rng.uniform(0.02, 0.98) * self._rhythm.seconds
+            doubling = log_uniform(rng, 0.7 * HOUR, 8 * HOUR)
+            halving = doubling * rng.uniform(0.3, 1.0)
+            region = int(rng.choice(len(REGION_SHARE), p=REGION_SHARE))
+            region = region if rng.random() < 0.5 else EVERYWHERE
+            made.append(self._burst(f"fizzle-{at}", kind, region, size, peak, doubling, halving))
+        return made
+
+    def spam(self, accounts: list[IntArray], captions: IntArray) -> list[Burst]:
+        """Make one crew for each array of accounts, each with its caption (crews, words).
+
+        Up to five accounts post twenty times or more within a day; more of them one to three
+        times each within two days, with edited copies of the caption.
+        """
+        rng, catalogue, people = self._rng, self._catalogue, self._people
+        made = []
+        for at, crew in enumerate(accounts):
+            language = LANGUAGES[people.language[crew[0]]]
+            few = len(crew) <= 5
+            repeats = (
+                np.full(len(crew), -(-int(rng.integers(20, 150)) // len(crew)))
+                if few
+                else rng.integers(1, 4, len(crew))
+            )
+            author = np.repeat(crew, repeats)
+            length = (rng.uniform(2, 24) if few else rng.uniform(6, 48)) * HOUR
+            length = min(length, 0.5 * self._rhythm.seconds)
+            begin = rng.uniform(0.02, 0.98) * (self._rhythm.seconds - length)
+            time = np.sort(begin + length * rng.random(len(author)))
+            sound = catalogue.coin_sound(language) if rng.random() < 0.7 else NONE
+            tag = catalogue.coin_tag(language) if rng.random() < 0.8 else NONE
+            slogan = catalogue.phrases[catalogue.coin_phrase(language)]
+            caption = tuple(word for word in captions[at].tolist() if word >= 0)[:10]
+            phrase = catalogue.add_phrase(slogan + caption)
+            ids = set(catalogue.phrase_ids(len(catalogue.phrases) - 2))
+            ids |= {x for x in catalogue.phrase_ids(phrase) if x.count(" ") >= 2}
+            uses = Uses(
+                time,
+                rng.permutation(author),
+                np.full(len(author), sound),
+                np.full(len(author), tag),
+                np.full(len(author), phrase),
+                alone=True,
+            )
+            members = self._members(sound, tag, sorted(ids))
+            made.append(
+                Burst(f"spam-{at}", "challenge", members, EVERYWHERE, begin, 0.0, sound, tag, uses)
+            )
+        return made
+
+    def _burst(
+        self,
+        key: str,
+        kind: str,
+        region: int,
+        size: int,
+        peak: float,
+        doubling: float,
+        halving: float,
+    ) -> Burst:
+        rng, catalogue, people = self._rng, self._catalogue, self._people
+        language = int(REGION_LANGUAGE[region]) if region >= 0 else 0
+        wordy = kind == "phrase" or (kind == "challenge" and rng.random() < 1 / 3)
+        if wordy and (region < 0 or _SPOKEN_WITH_SPACES[language] == 0):
+            region = EVERYWHERE
+            language = int(rng.choice(len(LANGUAGES), p=_SPOKEN_WITH_SPACES))
+        name = LANGUAGES[language]
+        weights = people.in_region(region)
+        if kind == "phrase":
+            weights = np.where(people.language == language, weights, 0.0)
+        # a quarter of those who could: more would be everybody
+        size = max(5, min(size, int(np.count_nonzero(weights)) // 4))
+
+        rate = self._rhythm.burst(region, peak, doubling, halving)
+        birth = max(0.0, peak - doubling * (np.log2(size) + 1))
+        rate[: int(birth // GRID_SECONDS)] = 0.0
+        time = draw_times(rng, rate, size)
+        author = distinct_by_weight(rng, np.sqrt(weights), size)
+        again = rng.random(size) < 0.04  # some do it twice
+        author[again] = rng.choice(author, int(again.sum()))
+        author = rng.permutation(author)
+
+        sound = catalogue.coin_sound(name) if kind in ("challenge", "sound") else NONE
+        tag = catalogue.coin_tag(name) if kind in ("challenge", "hashtag") else NONE
+        phrase = catalogue.coin_phrase(name) if wordy else NONE
+        sounds, tags = np.full(size, sound), np.full(size, tag)
+        phrases = np.full(size, phrase)
+        if kind == "challenge":
+            tags = np.where(rng.random(size) < 0.75, tags, NONE)
+            sounds = np.where((rng.random(size) < 0.9) | (tags == NONE), sounds, NONE)
+            speaks = people.language[author] == language
+            phrases = np.where(speaks & (rng.random(size) < 0.7), phrases, NONE)
+        members = self._members(sound, tag, catalogue.phrase_ids(phrase) if wordy else [])
+        uses = Uses(time, author, sounds, tags, phrases)
+        top = (int(np.argmax(rate)) + 0.5) * GRID_SECONDS
+        return Burst(key, kind, members, region, top, doubling, sound, tag, uses)
+
+    def _members(self, sound: int, tag: int, phrase_ids: list[str]) -> tuple[TruthMember, ...]:
+        members = []
+        if sound != NONE:
+            members.append(TruthMember(kind="sound", id=self._catalogue.sounds[sound].audio_id))
+        if tag != NONE:
+            members.append(TruthMember(kind="hashtag", id=self._catalogue.tags[tag]))
+        members += [TruthMember(kind="phrase", id=phrase_id) for phrase_id in phrase_ids]
+        return tuple(members)

@@ -1,0 +1,98 @@
+"""What was planted in a stream and when: the answer key that `trend.evaluation` marks against."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class TruthMember:
+    """A signal, as the contract writes it: `sound`, `hashtag` or `phrase`, and normalised id."""
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planted:
+    """A trend: reels by mostly distinct authors that rise, peak and decay.
+
+    `start` and `end` are its first and last reel; `peak` is when its planned rate of reels, the
+    daily wave included, is highest. `region` is None for one that is everywhere.
+    """
+
+    key: str
+    kind: str  # as in trends.v1: the kind of its one signal, or `challenge`
+    members: tuple[TruthMember, ...]
+    region: str | None
+    start: datetime
+    peak: datetime
+    end: datetime
+    reels: int
+    reels_before_peak: int
+    authors: int
+    doubling_h: float  # hours in which its rate doubles early in the rise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distraction:
+    """Signals that rise but are no trend: a fizzle or a spam crew."""
+
+    key: str
+    kind: str
+    members: tuple[TruthMember, ...]
+    region: str | None
+    start: datetime
+    end: datetime
+    reels: int
+    authors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeeklyTag:
+    """A tag that comes back every week on its day (0 is Monday, by the clock of the author)."""
+
+    key: str
+    members: tuple[TruthMember, ...]
+    weekday: int
+    reels: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disruption:
+    """A time when the whole platform was unusual.
+
+    `factor` is its volume over the usual: above 1 for a surge, 0 for an outage. The reels held back
+    by an outage came between `end` and `settled`; for a surge the two are the same.
+    """
+
+    key: str
+    start: datetime
+    end: datetime
+    settled: datetime
+    factor: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """The answer key of one stream.
+
+    `settings` are the simulator's, so that the stream can be made again.
+    """
+
+    version: int
+    settings: dict[str, int | float | str]
+    start: datetime
+    end: datetime
+    reels: int
+    lines: int
+    malformed: int
+    trends: tuple[Planted, ...]
+    fizzles: tuple[Distraction, ...]
+    spam: tuple[Distraction, ...]
+    weekly: tuple[WeeklyTag, ...]
+    surges: tuple[Disruption, ...]
+    outages: tuple[Disruption, ...]
+
+
+VERSION = 1
+"""Of the shape of truth.json."""

@@ -1,0 +1,330 @@
+"""From bursts of signals to trends: one trend for signals that rise in the same reels.
+
+Tick by tick, over the reports of all shards in the order of their signals:
+
+1. Bursts whose false-discovery rate over all signals alive is within the limit are *discoveries*.
+2. A discovery that is in no trend joins the one it shares most reels with, if that is enough of the
+   smaller one's reels; discoveries of one tick that share reels become one new trend.
+3. At the end of each hour every trend's stage is judged (`trend.stages`).
+4. A trend that is new, changed its stage, its members or doubled gets a new revision.
+
+A signal belongs to a trend until its shard stops following it, so that a second wave within days is
+a revision and not a second alert. Nothing here runs per reel or per signal of the stream: only what
+bursts comes here.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from trend import bursts
+from trend.overlap import Sample, shared
+from trend.shard import ShardReports
+from trend.significance import q_values
+from trend.stages import StageMachine
+
+MIN_SHARED: Final = 3
+"""Reels that two signals must share at least to be one trend."""
+NESTED: Final = 0.8
+"""Share of a phrase's reels that hold another phrase around it, from which on it says nothing new."""
+STAGE_WINDOW_H: Final = 6
+DOUBLED: Final = 2.0
+FORGET_H: Final = 6
+"""Hours without a report after which a signal is forgotten; followed ones are reported each hour."""
+MAX_MEMBERS: Final = 16
+"""Members named in a trend at most, those of most reels."""
+_CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@dataclass(slots=True)
+class Signal:
+    """A signal that bursts or did so within the last days, as last reported."""
+
+    hash: int
+    kind: int
+    id: str
+    label: str
+    tick: int
+    window: int
+    onset: int
+    log10_p: float
+    burst_tick: int
+    authors: npt.NDArray[np.int64]
+    reels: npt.NDArray[np.int64]
+    expected: npt.NDArray[np.float64]
+    before: npt.NDArray[np.float64]
+    volume: npt.NDArray[np.int64]
+    sample: Sample
+    series: dict[int, tuple[int, float]] = field(default_factory=dict)
+    """Hour -> reels and expected reels."""
+
+
+@dataclass(slots=True)
+class Trend:
+    """Signals that rise together."""
+
+    id: str
+    started: int
+    """Tick in which its first signal's burst began."""
+    signals: dict[int, Signal]
+    stages: StageMachine
+    window: int
+    """Index of the window that its numbers are of."""
+    log10_p: float = 0.0
+    """The least of its signals' p-values so far."""
+    q_value: float = 1.0
+    revision: int = 0
+    told_authors: int = 0
+    told_members: tuple[int, ...] = ()
+
+    @property
+    def leader(self) -> Signal:
+        """The signal of most authors in the trend's window, by its hash where two are equal."""
+        return max(self.signals.values(), key=lambda s: (int(s.authors[self.window]), s.hash))
+
+    def members(self) -> list[Signal]:
+        """Return the signals to name, most reels first, without phrases within phrases."""
+        ranked = sorted(
+            self.signals.values(), key=lambda s: (-int(s.reels[self.window]), -len(s.id), s.hash)
+        )
+        named: list[Signal] = []
+        for signal in ranked:
+            if len(named) == MAX_MEMBERS:
+                break
+            if signal.kind == _PHRASE and any(_says_it(other, signal) for other in named):
+                continue
+            named.append(signal)
+        return named
+
+
+_PHRASE: Final = 2
+
+
+def _says_it(other: Signal, phrase: Signal) -> bool:
+    """Whether a phrase is told by another one: shares words and nearly all reels with it."""
+    if other.kind != _PHRASE or not set(other.id.split()) & set(phrase.id.split()):
+        return False
+    return shared(other.sample, phrase.sample, bursts.SAMPLE)[1] >= NESTED
+
+
+@dataclass(frozen=True, slots=True)
+class SynthesisSettings:
+    """What makes bursts trends."""
+
+    tick_seconds: int
+    windows_h: tuple[int, ...]
+    fdr: float
+    """False-discovery rate at a tick, above 0 and below 1."""
+    overlap: float
+    """Share of the smaller signal's reels that two must share to be one trend."""
+
+
+class Synthesis:
+    """All trends alive."""
+
+    def __init__(self, settings: SynthesisSettings) -> None:
+        self.settings = settings
+        self.trends: dict[str, Trend] = {}
+        self._signals: dict[int, Signal] = {}
+        self._owner: dict[int, str] = {}
+        wide = [i for i, h in enumerate(settings.windows_h) if h >= STAGE_WINDOW_H]
+        self._stage_window = wide[0] if wide else len(settings.windows_h) - 1
+
+    def tick(self, tick: int, reports: list[ShardReports], tests: int) -> list[Trend]:
+        """Take all reports of one tick and return the trends that have a new revision, by id.
+
+        Args:
+            tick: later than every tick before.
+            reports: with reports of this tick alone, in any order.
+            tests: signals alive over all shards.
+        """
+        burst: list[Signal] = []
+        seen: set[str] = set()
+        for signal, is_burst in self._take(tick, reports):
+            if is_burst:
+                burst.append(signal)
+            if signal.hash in self._owner:
+                seen.add(self._owner[signal.hash])
+        seen |= self._discover(burst, tests)
+        hourly = (tick + 1) * self.settings.tick_seconds % 3600 == 0
+        revised = [
+            trend for name in sorted(seen) if self._revise(trend := self.trends[name], tick, hourly)
+        ]
+        if hourly:
+            self._forget(tick)
+        return revised
+
+    def _take(self, tick: int, reports: list[ShardReports]) -> list[tuple[Signal, bool]]:
+        """Update the signals with their reports; return them in the order of their hashes."""
+        taken: list[tuple[Signal, bool]] = []
+        for report in reports:
+            for i in range(report.signal.size):
+                signal = self._update(tick, report, i)
+                taken.append((signal, bool(report.numbers[i, bursts.BURST])))
+        taken.sort(key=lambda pair: pair[0].hash)
+        return taken
+
+    def _update(self, tick: int, report: ShardReports, i: int) -> Signal:
+        key = int(report.signal[i])
+        numbers = report.numbers[i]
+        signal = self._signals.get(key)
+        if numbers[bursts.LABEL_LEN] or signal is None:
+            at = int(numbers[bursts.LABEL_AT])
+            text = report.labels[at : at + int(numbers[bursts.LABEL_LEN])].decode("utf-8", "ignore")
+            name, _, label = text.partition("\x1f")
+            at = int(numbers[bursts.SAMPLE_AT])
+            sample = report.samples[at : at + int(numbers[bursts.SAMPLE_LEN])].copy()
+            fresh = Signal(
+                hash=key,
+                kind=int(numbers[bursts.KIND]),
+                id=name,
+                label=label or name,
+                tick=tick,
+                window=int(numbers[bursts.WINDOW]),
+                onset=int(numbers[bursts.ONSET]),
+                log10_p=0.0,
+                burst_tick=tick,
+                authors=report.authors[i],
+                reels=report.reels[i],
+                expected=report.expected[i],
+                before=report.before[i],
+                volume=report.volume[i],
+                sample=sample,
+                series=self._series(tick, report.series[int(numbers[bursts.SERIES_AT])]),
+            )
+            if signal is None:
+                self._signals[key] = signal = fresh
+            else:
+                signal.sample = sample
+                signal.series.update(fresh.series)
+        signal.tick = tick
+        signal.authors = report.authors[i].copy()
+        signal.reels = report.reels[i].copy()
+        signal.expected = report.expected[i].copy()
+        signal.before = report.before[i].copy()
+        signal.volume = report.volume[i].copy()
+        signal.log10_p = float(report.log10_p[i])
+        if numbers[bursts.BURST]:
+            signal.burst_tick = tick
+            signal.window = int(numbers[bursts.WINDOW])
+            signal.onset = min(signal.onset, int(numbers[bursts.ONSET]))
+        self._add_hour(signal, tick, int(numbers[bursts.HOUR_REELS]))
+        return signal
+
+    def _series(self, tick: int, series: npt.NDArray[np.float64]) -> dict[int, tuple[int, float]]:
+        hour = self._hour(tick)
+        first = hour - series.shape[0] + 1
+        return {first + h: (int(point[0]), float(point[1])) for h, point in enumerate(series)}
+
+    def _add_hour(self, signal: Signal, tick: int, reels: int) -> None:
+        """Note the reels of the current hour so far."""
+        hour = self._hour(tick)
+        day = max(float(signal.expected[-1]), 0.0) / self.settings.windows_h[-1]
+        signal.series[hour] = (reels, signal.series.get(hour, (0, day))[1])
+        while len(signal.series) > bursts.SERIES_HOURS:
+            del signal.series[min(signal.series)]
+
+    def _hour(self, tick: int) -> int:
+        return tick * self.settings.tick_seconds // 3600
+
+    def _discover(self, burst: list[Signal], tests: int) -> set[str]:
+        """Bring discoveries into trends; return the ids of those that gained one."""
+        q = q_values(np.array([signal.log10_p for signal in burst]), tests)
+        found: list[Signal] = []
+        for signal, value in zip(burst, q, strict=True):
+            if value > self.settings.fdr:
+                continue
+            owner = self._owner.get(signal.hash)
+            if owner is None:
+                found.append(signal)
+            else:
+                self.trends[owner].q_value = min(self.trends[owner].q_value, float(value))
+        gained: set[str] = set()
+        found.sort(key=lambda s: (s.log10_p, s.hash))
+        lowest = {signal.hash: float(v) for signal, v in zip(burst, q, strict=True)}
+        for signal in found:
+            trend = self._closest(signal) or self._begin(signal)
+            trend.signals[signal.hash] = signal
+            trend.log10_p = min(trend.log10_p, signal.log10_p)
+            trend.q_value = min(trend.q_value, lowest[signal.hash])
+            self._owner[signal.hash] = trend.id
+            gained.add(trend.id)
+        return gained
+
+    def _closest(self, signal: Signal) -> Trend | None:
+        """Return the trend that shares most reels with a signal, if they are enough."""
+        best: tuple[float, int, str] | None = None
+        for trend in self.trends.values():
+            for other in trend.signals.values():
+                both, share = shared(signal.sample, other.sample, bursts.SAMPLE)
+                if both >= MIN_SHARED and share >= self.settings.overlap:
+                    rank = (share, both, trend.id)
+                    best = rank if best is None else max(best, rank)
+        return self.trends[best[2]] if best else None
+
+    def _begin(self, signal: Signal) -> Trend:
+        trend = Trend(
+            id=trend_id(signal.hash, signal.onset, self.settings.tick_seconds),
+            started=signal.onset,
+            signals={},
+            stages=StageMachine(),
+            window=signal.window,
+        )
+        self.trends[trend.id] = trend
+        return trend
+
+    def _revise(self, trend: Trend, tick: int, hourly: bool) -> bool:
+        """Judge a trend at a tick; return whether it has a new revision."""
+        leader = trend.leader
+        changed = trend.revision == 0
+        if leader.burst_tick == tick and leader.window > trend.window:
+            trend.window = leader.window
+        if hourly and leader.tick == tick:
+            w = max(trend.window, self._stage_window)
+            volume = max(int(leader.volume[w]), 1)
+            quiet = tick - max(s.burst_tick for s in trend.signals.values())
+            day = 86_400 // self.settings.tick_seconds
+            changed |= trend.stages.hour(
+                intensity=float(leader.authors[w]) / volume,
+                before=float(leader.before[w]) / volume,
+                bursting=quiet == 0,
+                settled=quiet >= (bursts.TRACKED_DAYS * 24 - 2) * day // 24,
+            )
+        members = tuple(sorted(s.hash for s in trend.members()))
+        authors = int(leader.authors[trend.window])
+        changed |= hourly and members != trend.told_members
+        changed |= authors >= DOUBLED * trend.told_authors > 0
+        if changed:
+            trend.revision += 1
+            trend.told_members = members
+            trend.told_authors = max(authors, trend.told_authors)
+        return changed
+
+    def _forget(self, tick: int) -> None:
+        """Forget signals that are no longer followed, and trends without any."""
+        limit = tick - FORGET_H * 3600 // self.settings.tick_seconds
+        for key in [key for key, signal in self._signals.items() if signal.tick < limit]:
+            del self._signals[key]
+            owner = self._owner.pop(key, None)
+            if owner is not None:
+                trend = self.trends[owner]
+                if len(trend.signals) > 1:
+                    del trend.signals[key]
+                else:
+                    del self.trends[owner]
+
+
+def trend_id(signal: int, onset: int, tick_seconds: int) -> str:
+    """Return a trend's id in the form of a ULID: its beginning, then a hash of its first signal.
+
+    Example:
+        >>> trend_id(signal=1, onset=2_945_520, tick_seconds=600)
+        '01KDVV6GC0M4SHAD3B06BEEJHE'
+    """
+    milliseconds = onset * tick_seconds * 1000
+    digest = hashlib.blake2b(signal.to_bytes(8, "big") + onset.to_bytes(8, "big"), digest_size=10)
+    number = milliseconds << 80 | int.from_bytes(digest.digest(), "big")
+    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -5, -5))
