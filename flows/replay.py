@@ -39,7 +39,7 @@ LIVE_S = 0.5
 LINE_S = 5.0
 """Time between two lines where the output is not a terminal."""
 ROWS = 15
-LAST_LINES = 15
+LAST_LINES = 25
 
 
 class InputError(UserError):
@@ -247,7 +247,8 @@ def _show_failure(workers: Workers, codes: Sequence[int | None]) -> None:
         how = f"ended with code {code}" if code > 0 else f"was killed by signal {-code}"
         print(f"groundswell: worker {number} {how}", file=sys.stderr)
         for line in workers.last_lines(number, LAST_LINES):
-            print(f"  {plain(line)}", file=sys.stderr)
+            margin = len(line) - len(line.lstrip(" "))
+            print("  " + " " * min(margin, 20) + plain(line), file=sys.stderr)
 
 
 @contextmanager

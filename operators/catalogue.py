@@ -79,9 +79,11 @@ class Catalogue:
         found: dict[int, str] = {}
         for block in self._blocks:
             at = _places(block["reel"].to_numpy(), wanted)
-            for row in block[at].iter_rows():
-                if oldest <= row[1] <= tick:
-                    found[row[0]] = min(row[2], found.get(row[0], row[2]))
+            if at.size == 0:
+                continue
+            for reel, apply, name in block[at].iter_rows():
+                if oldest <= apply <= tick:
+                    found[reel] = min(name, found.get(reel, name))
         return found
 
     def _oldest(self, tick: int) -> int:

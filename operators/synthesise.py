@@ -7,10 +7,11 @@ its reels. The decision is `trend.synthesis`; here a decided trend gets its word
 import math
 import pickle
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+import numpy.typing as npt
 from bytewax.operators import StatefulBatchLogic
 
 from operators.blocks import SHARDS, shard_name
@@ -51,7 +52,7 @@ class Synthesise:
         self._catalogue = Catalogue(
             settings.catalogue_hours * 3600 // tick_seconds, settings.catalogue_reels
         )
-        self._reports: dict[int, list[ShardReports]] = {}
+        self._reports: dict[int, list[tuple[ShardReports, npt.NDArray[np.int64]]]] = {}
         self._live = dict.fromkeys(shards, 0)
         self._changes: list[tuple[int, str, int]] = []
         self._decided: int | None = None
@@ -74,8 +75,10 @@ class Synthesise:
         self._shards.take(item.shard, reports.through + 1, end=False)
         self._changes += [(int(tick), item.shard, int(live)) for tick, live in reports.live]
         ticks = reports.numbers[:, TICK]
-        for tick in np.unique(ticks).tolist():
-            self._reports.setdefault(tick, []).append(_rows_of(reports, ticks == tick))
+        order = np.argsort(ticks, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(ticks[order])) + 1):
+            if rows.size:
+                self._reports.setdefault(int(ticks[rows[0]]), []).append((reports, rows))
 
     def _decide(self, through: int) -> list[contract.Trend]:
         revisions = []
@@ -135,33 +138,30 @@ class Synthesise:
             examples=self._examples(named, tick),
             series=_series(leader),
             forecast=(),
-            why=why(members, authors, expected * authors / max(reels, 1), hours),
+            why=self._why(trend, members, authors, tick),
         )
+
+    def _why(
+        self, trend: Trend, members: tuple[contract.Member, ...], authors: int, tick: int
+    ) -> str:
+        hours = self.settings.synthesis.windows_h
+        height = trend.height
+        if height is None or height.tick == tick:
+            expected = max(float(trend.leader.expected[trend.window]), 0.0)
+            return why(members, authors, expected, hours[trend.window])
+        reason = why(members, height.authors, height.expected, hours[height.window])
+        at = _time((height.tick + 1) * self.settings.synthesis.tick_seconds)
+        return f"{reason}; that was at {at:%d %b %H:%M} UTC, it is {authors} now"
 
     def _examples(self, members: Sequence[Signal], tick: int) -> tuple[str, ...]:
         """Return ids of reels that hold most of the members."""
         hashes, holding = np.unique(
-            np.concatenate([member.sample for member in members]), return_counts=True
+            np.concatenate([member.sample.reels for member in members]), return_counts=True
         )
         ranked = hashes[np.lexsort((hashes, -holding))][: 4 * self.settings.max_examples].tolist()
         known = self._catalogue.find(ranked, tick)
         found = [known[reel] for reel in ranked if reel in known]
         return tuple(found[: self.settings.max_examples])
-
-
-def _rows_of(reports: ShardReports, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> ShardReports:
-    """Return some of the reports; details stay where they are."""
-    return replace(
-        reports,
-        signal=reports.signal[rows],
-        numbers=reports.numbers[rows],
-        log10_p=reports.log10_p[rows],
-        authors=reports.authors[rows],
-        reels=reports.reels[rows],
-        expected=reports.expected[rows],
-        before=reports.before[rows],
-        volume=reports.volume[rows],
-    )
 
 
 def _members(signals: Sequence[Signal], window: int) -> tuple[contract.Member, ...]:

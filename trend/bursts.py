@@ -13,8 +13,22 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from trend.counts import FIRST_USE, HOURS, I64, TRACKED, U8, U64, UNTRACKED, Counts, advance_row
-from trend.expectation import expect
+from trend.counts import (
+    FIRST_USE,
+    HOURS,
+    I32,
+    I64,
+    TRACKED,
+    U8,
+    U64,
+    UNTRACKED,
+    Counts,
+    Records,
+    advance_row,
+    ring_sum,
+)
+from trend.expectation import NOVELTY_FLOOR, baseline, with_floor, with_season
+from trend.expectation import WINDOW as WINDOW_VOLUME
 from trend.significance import log10_upper_tail
 
 F64 = npt.NDArray[np.float64]
@@ -66,87 +80,99 @@ class Reports(NamedTuple):
 def judge(
     c: Counts,
     out: Reports,
-    row: int,
+    rows: I32,
+    count: int,
     now: int,
     windows: I64,
-    volumes: I64,
+    sums: I64,
     min_authors: int,
     min_growth: float,
     ticks_per_hour: int,
     hourly: bool,
 ) -> None:
-    """Judge a signal at tick `now`; append a report if it bursts, or if it is tracked and `hourly`.
+    """Judge signals at tick `now`; report those that burst, and if `hourly` all of them.
 
     Args:
+        rows: the first `count` of these, brought to `now`.
         windows: lengths in hours, int64[W], rising, at most 24.
-        volumes: `volume_sums` at `now`.
+        sums: `volume_sums` at `now`.
         min_authors: authors in a window below which nothing is a burst.
         min_growth: authors over expected authors below which nothing is a burst.
     """
+    signals, authors, hour_authors = c.signals, c.authors, c.hour_authors
+    out_authors, out_expected, used = out.authors, out.expected, out.used
+    for at in range(count):
+        row = rows[at]
+        i = used[0]
+        ring, hours = authors[row], hour_authors[row]
+        kept, total = signals[row].hours_authors, signals[row].total
+        within = np.int64(0)
+        summed = np.int64(0)
+        best = windows.size - 1
+        least = 0.0
+        for w in range(windows.size):
+            length = windows[w] * ticks_per_hour
+            within += ring_sum(ring, now - length + 1, now - summed)
+            summed = length
+            out_authors[i, w] = within
+            base, seen = baseline(hours, kept, total, now, windows[w], sums[w], ticks_per_hour)
+            out_expected[i, w] = base
+            if base < 0 or within < min_authors or within < min_growth * base:
+                continue
+            season = with_season(hours, now, windows[w], base, sums[w], ticks_per_hour)
+            expected, evidence = with_floor(season, seen)
+            if within >= min_growth * expected:
+                log10_p = log10_upper_tail(float(within), expected, evidence)
+                if log10_p < least:
+                    least = log10_p
+                    best = w
+        least = min(0.0, least + np.log10(float(windows.size)))
+        if least <= REPORT_LOG10_P or hourly:
+            _report(c, out, row, now, windows, sums, best, least, ticks_per_hour)
+
+
+@njit(cache=True)
+def _report(
+    c: Counts,
+    out: Reports,
+    row: int,
+    now: int,
+    windows: I64,
+    sums: I64,
+    best: int,
+    log10_p: float,
+    ticks_per_hour: int,
+) -> None:
+    """Complete the report on a signal, whose authors and baseline are in place."""
+    n, signals = c.n, c.signals
     day = c.authors.shape[1]
-    tracked = c.tracked[row] >= now
-    if c.day_authors[row] < min_authors and not (tracked and hourly):
-        return
     i = out.used[0]
-    history = 0
-    for h in range(HOURS):
-        history += c.hour_authors[row, h]
-    authors = reels = before = 0
-    back = 0
-    best = 0
-    best_log10_p = 0.0
+    burst = log10_p <= REPORT_LOG10_P
+    if burst:
+        if signals[row].tracked == UNTRACKED:
+            c.tracked_rows[n[TRACKED]] = row
+            n[TRACKED] += 1
+            signals[row].detailed = 0
+        signals[row].tracked = now + TRACKED_DAYS * day
     for w in range(windows.size):
         length = windows[w] * ticks_per_hour
-        while back < length:
-            at = (now - back) % day
-            authors += c.authors[row, at]
-            reels += c.reels[row, at]
-            back += 1
-        out.authors[i, w] = authors
-        out.reels[i, w] = reels
-        mean, evidence = expect(
-            c, row, now, windows[w], history, volumes[w], ticks_per_hour
-        )
-        out.expected[i, w] = mean
-        out.volume[i, w] = volumes[w, 0]
-        if mean > 0 and authors >= min_authors and authors >= min_growth * mean:
-            log10_p = log10_upper_tail(float(authors), mean, evidence)
-            if log10_p < best_log10_p:
-                best_log10_p = log10_p
-                best = w
-        before = 0
-        before_volume = 0
-        if 2 * length <= day:
-            for t in range(now - 2 * length + 1, now - length + 1):
-                before += c.authors[row, t % day]
-                before_volume += c.volume[t % day]
-        else:
-            hour = now // ticks_per_hour
-            for h in range(hour - 2 * windows[w] + 1, hour - windows[w] + 1):
-                before += c.hour_authors[row, h % HOURS]
-                before_volume += c.hour_volume[h % HOURS]
-        out.before[i, w] = before * volumes[w, 0] / before_volume if before_volume > 0 else 0.0
-    log10_p = min(0.0, best_log10_p + np.log10(float(windows.size)))
-    burst = log10_p <= REPORT_LOG10_P
-    if not burst and not (tracked and hourly):
-        return
-    if burst:
-        if c.tracked[row] == UNTRACKED:
-            c.tracked_rows[c.n[TRACKED]] = row
-            c.n[TRACKED] += 1
-            c.detailed[row] = 0
-        c.tracked[row] = now + TRACKED_DAYS * day
-    elif best_log10_p == 0.0:
-        best = windows.size - 1
-    out.signal[i] = c.key[row]
+        out.volume[i, w] = sums[w, WINDOW_VOLUME]
+        out.reels[i, w] = ring_sum(c.reels[row], now - length + 1, now)
+        out.before[i, w] = _before(c, row, now, length, ticks_per_hour, sums[w, WINDOW_VOLUME])
+        base = out.expected[i, w]
+        if base >= 0:
+            hours = c.hour_authors[row]
+            season = with_season(hours, now, windows[w], base, sums[w], ticks_per_hour)
+            out.expected[i, w] = max(season, NOVELTY_FLOOR)
+    out.signal[i] = signals[row].key
     out.log10_p[i] = log10_p
     out.numbers[i, TICK] = now
-    out.numbers[i, KIND] = c.kind[row]
+    out.numbers[i, KIND] = signals[row].kind
     out.numbers[i, BURST] = burst
     out.numbers[i, WINDOW] = best
-    out.numbers[i, DAY_REELS] = c.day_reels[row]
+    out.numbers[i, DAY_REELS] = signals[row].day_reels
     out.numbers[i, HOUR_REELS] = c.hour_reels[row, (now // ticks_per_hour) % HOURS]
-    out.numbers[i, BORN] = c.born[row]
+    out.numbers[i, BORN] = signals[row].born
     out.numbers[i, ONSET] = now
     for t in range(now - windows[best] * ticks_per_hour + 1, now + 1):
         if c.reels[row, t % day] > 0:
@@ -154,36 +180,46 @@ def judge(
             break
     out.numbers[i, LABEL_LEN] = 0
     out.numbers[i, SAMPLE_LEN] = 0
-    if c.day_authors[row] >= DETAIL_GROWTH * c.detailed[row]:
-        _detail(c, out, i, row, now, out.expected[i, windows.size - 1], volumes, ticks_per_hour)
-        c.detailed[row] = max(c.day_authors[row], 1)
+    if signals[row].day_authors >= DETAIL_GROWTH * signals[row].detailed:
+        _detail(c, out, i, row, now, sums[windows.size - 1, WINDOW_VOLUME], ticks_per_hour)
+        signals[row].detailed = max(signals[row].day_authors, 1)
     out.used[0] = i + 1
 
 
 @njit(cache=True)
+def _before(
+    c: Counts, row: int, now: int, length: int, ticks_per_hour: int, volume: int
+) -> float:
+    """Return the authors in the window before the one of `length` ticks, scaled to its volume."""
+    first, last = now - 2 * length + 1, now - length
+    if 2 * length <= c.volume.size:
+        authors = ring_sum(c.authors[row], first, last)
+        its_volume = ring_sum(c.volume, first, last)
+    else:
+        first, last = first // ticks_per_hour, last // ticks_per_hour
+        authors = ring_sum(c.hour_authors[row], first, last)
+        its_volume = ring_sum(c.hour_volume, first, last)
+    return authors * volume / its_volume if its_volume > 0 else 0.0
+
+
+@njit(cache=True)
 def _detail(
-    c: Counts,
-    out: Reports,
-    i: int,
-    row: int,
-    now: int,
-    expected: float,
-    volumes: I64,
-    ticks_per_hour: int,
+    c: Counts, out: Reports, i: int, row: int, now: int, volume: int, ticks_per_hour: int
 ) -> None:
-    """Add label, sample and series to report `i`."""
-    length = c.label_len[row]
+    """Add label, sample and series to report `i`; `volume` is that of its longest window."""
+    signal = c.signals[row]
     out.numbers[i, LABEL_AT] = out.used[3]
-    out.numbers[i, LABEL_LEN] = length
-    for b in range(length):
-        out.labels[out.used[3] + b] = c.labels[c.label_at[row] + b]
-    out.used[3] += length
-    taken = _sample(c, row, now, out.samples[out.used[1] : out.used[1] + SAMPLE])
+    out.numbers[i, LABEL_LEN] = signal.label_len
+    for b in range(signal.label_len):
+        out.labels[out.used[3] + b] = c.labels[signal.label_at + b]
+    out.used[3] += signal.label_len
+    room = out.samples[out.used[1] : out.used[1] + SAMPLE]
+    taken = _sample(c.n, c.uses, signal.head, now - c.volume.size, room)
     out.numbers[i, SAMPLE_AT] = out.used[1]
     out.numbers[i, SAMPLE_LEN] = taken
     out.used[1] += taken
     out.numbers[i, SERIES_AT] = out.used[2]
-    share = max(expected, 0.0) / max(volumes[volumes.shape[0] - 1, 0], 1)
+    share = max(out.expected[i, out.expected.shape[1] - 1], 0.0) / max(volume, 1)
     hour = now // ticks_per_hour
     for h in range(SERIES_HOURS):
         at = (hour - SERIES_HOURS + 1 + h) % HOURS
@@ -193,17 +229,20 @@ def _detail(
 
 
 @njit(cache=True)
-def _sample(c: Counts, row: int, now: int, sample: U64) -> int:
-    """Take the reels of the last day with the smallest hashes, ascending; return how many."""
-    day = c.authors.shape[1]
-    mask = c.use_reel.size - 1
+def _sample(n: I64, uses: Records, head: int, after: int, sample: U64) -> int:
+    """Take the reels of later ticks than `after` with the smallest hashes, ascending.
+
+    Returns:
+        How many there are in `sample`.
+    """
+    mask = uses.size - 1
     taken = 0
-    use = c.head[row]
-    while use >= c.n[FIRST_USE]:
+    use = head
+    while use >= n[FIRST_USE]:
         at = use & mask
-        use = c.use_prev[at]
-        reel = c.use_reel[at]
-        if c.use_tick[at] <= now - day or (taken == sample.size and reel >= sample[taken - 1]):
+        use = uses[at].prev
+        reel = uses[at].reel
+        if uses[at].tick <= after or (taken == sample.size and reel >= sample[taken - 1]):
             continue
         place = np.searchsorted(sample[:taken], reel)
         if place < taken and sample[place] == reel:
@@ -217,29 +256,26 @@ def _sample(c: Counts, row: int, now: int, sample: U64) -> int:
 
 
 @njit(cache=True)
-def judge_tracked(
-    c: Counts,
-    out: Reports,
-    now: int,
-    windows: I64,
-    volumes: I64,
-    min_authors: int,
-    min_growth: float,
-    ticks_per_hour: int,
-) -> None:
-    """Report every tracked row at the end of an hour, in the order of their signals."""
+def tracked(c: Counts, now: int, ticks_per_hour: int) -> int:
+    """Bring the tracked rows to `now`, let go of those that are no longer; return their number."""
+    n, signals = c.n, c.signals
     kept = 0
-    for i in range(c.n[TRACKED]):
+    for i in range(n[TRACKED]):
         row = c.tracked_rows[i]
-        if c.tracked[row] >= now:
-            c.tracked_rows[kept] = row
-            kept += 1
-        else:
-            c.tracked[row] = UNTRACKED
-    c.n[TRACKED] = kept
-    for i in range(kept):
-        row = c.tracked_rows[i]
-        advance_row(c, row, now, ticks_per_hour)
-        judge(
-            c, out, row, now, windows, volumes, min_authors, min_growth, ticks_per_hour, True
+        if signals[row].tracked < now:
+            signals[row].tracked = UNTRACKED
+            continue
+        c.tracked_rows[kept] = row
+        kept += 1
+        advance_row(
+            signals,
+            c.authors,
+            c.reels,
+            c.hour_authors,
+            c.hour_reels,
+            row,
+            now,
+            ticks_per_hour,
         )
+    n[TRACKED] = kept
+    return kept

@@ -63,16 +63,16 @@ IGNORABLE: Final = (
 @njit(cache=True, inline="always")
 def decode(data: npt.NDArray[np.uint8], at: int) -> tuple[int, int]:
     """The code point whose UTF-8 starts at `at`, and its width in bytes. `data` must be valid."""
-    first = np.int64(data[at])
+    first = int(data[at])
     if first < 0x80:
         return first, 1
-    second = np.int64(data[at + 1]) & 0x3F
+    second = int(data[at + 1]) & 0x3F
     if first < 0xE0:
         return (first & 0x1F) << 6 | second, 2
-    third = np.int64(data[at + 2]) & 0x3F
+    third = int(data[at + 2]) & 0x3F
     if first < 0xF0:
         return (first & 0x0F) << 12 | second << 6 | third, 3
-    return (first & 0x07) << 18 | second << 12 | third << 6 | np.int64(data[at + 3]) & 0x3F, 4
+    return (first & 0x07) << 18 | second << 12 | third << 6 | int(data[at + 3]) & 0x3F, 4
 
 
 @cache

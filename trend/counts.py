@@ -14,11 +14,14 @@ the signal and had not done so within the day before. That makes counts of windo
     rows     per admitted signal: ticks of the last day and hours of the last fifteen days, as rings
              that are advanced when the row is touched
 
+Kernels take the arrays they use one by one: passing all of `Counts` costs numba a reference count
+for each array, more than counting a use does.
+
 Everything here happens tick by tick, in an order that follows from the data alone, so that no result
 depends on how the input was cut into polls.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +34,8 @@ I64 = npt.NDArray[np.int64]
 U16 = npt.NDArray[np.uint16]
 U64 = npt.NDArray[np.uint64]
 U8 = npt.NDArray[np.uint8]
+Records = npt.NDArray[Any]
+"""Structured arrays; numba reads their fields as attributes."""
 
 HOURS: Final = 360
 """Hours of history that a row keeps: fifteen days."""
@@ -41,7 +46,12 @@ CROWD: Final = 64
 SAMPLED_ABOVE: Final = 1024
 """Authors a day above which only one use in sixteen goes to the log, by the reel's hash."""
 SAMPLE_LIMIT: Final = np.uint64(1 << 60)
+MAX_LABEL: Final = 1024
+"""Bytes of a label that are kept."""
+FULL: Final = 65535
+"""A counter of 16 bits stays here."""
 NONE: Final = -1
+UNTRACKED: Final = np.iinfo(np.int32).min
 
 # Indices into `Counts.n`.
 ROWS: Final = 0  # admitted signals
@@ -50,205 +60,282 @@ FIRST_USE: Final = 2  # sequence number of the oldest use that is kept
 PAIRS: Final = 3  # (signal, author) pairs kept, stale ones included
 VOLUME_TICK: Final = 4  # tick up to which the volume's rings are advanced
 VOLUME_TOTAL: Final = 5  # reels since the beginning
-TRACKED: Final = 6  # rows that are reported each hour
-DAY: Final = 7  # day of the last clean-up
-LABEL_BYTES: Final = 8  # used bytes of `labels`
-EVICTED: Final = 9  # admitted signals that were dropped, since the beginning
-NOW: Final = 10  # last tick that was closed with something to do
-CLEANED: Final = 11  # tick of the last clean-up
-LIVE: Final = 12  # admitted signals as last reported
-SCALARS: Final = 13
+HOURS_VOLUME: Final = 6  # sum of the ring of hours of the volume
+TRACKED: Final = 7  # rows that are reported each hour
+DAY: Final = 8  # day of the last clean-up
+CLEANED: Final = 9  # tick of the last clean-up
+LABEL_BYTES: Final = 10  # used bytes of `labels`
+EVICTED: Final = 11  # admitted signals that were dropped, since the beginning
+NOW: Final = 12  # last tick that was closed with something to do
+LIVE: Final = 13  # admitted signals as last reported
+SCALARS: Final = 14
 
-UNTRACKED: Final = np.iinfo(np.int32).min
-MAX_LABEL: Final = 1024
-"""Bytes of a label that are kept."""
+SIGNAL: Final = np.dtype(
+    [
+        ("key", np.uint64),  # its hash
+        ("total", np.int64),  # authors since the admission
+        ("hours_authors", np.int64),  # sum of the ring of hours
+        ("head", np.int64),  # newest use in the log, or NONE
+        ("label_at", np.int64),
+        ("label_len", np.int32),
+        ("born", np.int32),  # tick of the admission
+        ("last", np.int32),  # tick up to which the rings are advanced
+        ("used", np.int32),  # tick of effect of the last use
+        ("day_authors", np.int32),  # sum of the ring of ticks
+        ("day_reels", np.int32),
+        ("tracked", np.int32),  # tick until which it is reported each hour, or UNTRACKED
+        ("detailed", np.int32),  # day_authors when its details were last reported
+        ("kind", np.uint8),
+    ]
+)
+LOGGED: Final = np.dtype(
+    [
+        ("signal", np.uint64),
+        ("reel", np.uint64),
+        ("author", np.uint64),
+        ("prev", np.int64),  # the use before it in its chain, or NONE
+        ("tick", np.int32),
+        ("young", np.uint8),  # 1 while it is in its bucket's chain
+    ]
+)
+PAIR: Final = np.dtype([("key", np.uint64), ("tick", np.int32)])  # key 0: free
 
 
 class Counts(NamedTuple):
     """A shard's state; C rows, L uses, P pairs (powers of two), F ticks a day."""
 
     n: I64  # [SCALARS]
-    slots: I32  # [2C] row + 1 of a key by linear probing, 0: free
-    key: U64  # [C] signal hash
-    kind: U8  # [C]
-    born: I32  # [C] tick of the admission
-    last: I32  # [C] tick up to which the rings are advanced
-    used: I32  # [C] tick of effect of the last use
-    total: I64  # [C] authors since the admission
-    day_authors: I32  # [C] sum of the day's ring
-    day_reels: I32  # [C]
+    slots: I32  # [2C or more] row + 1 of a key by linear probing, 0: free
+    signals: Records  # [C] SIGNAL
     authors: U16  # [C, F] per tick, ring by tick % F
     reels: U16  # [C, F]
     hour_authors: U16  # [C, HOURS] per hour, ring by hour % HOURS
     hour_reels: U16  # [C, HOURS]
-    head: I64  # [C] newest use in the log, or NONE
-    tracked: I32  # [C] tick until which it is reported each hour
-    detailed: I32  # [C] day_authors when its details were last reported
-    label_at: I64  # [C]
-    label_len: I32  # [C]
     tracked_rows: I32  # [C] the tracked rows, first TRACKED of them
     labels: U8  # label bytes on end
-    use_signal: U64  # [L]
-    use_reel: U64  # [L]
-    use_author: U64  # [L]
-    use_tick: I32  # [L]
-    use_young: U8  # [L] 1 while it is in its bucket's chain
-    use_prev: I64  # [L] the use before it in its chain, or NONE
+    uses: Records  # [L] LOGGED
     buckets: I64  # [L] newest young use by the low bits of the signal's hash, or NONE
-    pair_key: U64  # [P] 0: free
-    pair_tick: I32  # [P]
+    pairs: Records  # [P] PAIR
     volume: I64  # [F] reels of the platform per tick
     hour_volume: I64  # [HOURS]
 
 
 @njit(cache=True)
-def slot_of(slots: I32, keys: U64, key: np.uint64) -> int:
+def slot_of(slots: I32, signals: Records, key: np.uint64) -> int:
     """Return the slot that holds `key`'s row, or the free one where it would go."""
     mask = slots.size - 1
     at = np.int64(key & np.uint64(mask))
-    while slots[at] != 0 and keys[slots[at] - 1] != key:
+    while slots[at] != 0 and signals[slots[at] - 1].key != key:
         at = (at + 1) & mask
     return at
 
 
 @njit(cache=True)
-def advance_volume(c: Counts, tick: int, ticks_per_hour: int) -> None:
+def ring_sum(ring: npt.NDArray[np.integer], first: int, last: int) -> int:
+    """Sum the places `first` to `last`, both included, of a ring by place % size.
+
+    At most one turn of the ring; nothing where `last` is before `first`.
+    """
+    size = ring.size
+    if last < first:
+        return 0
+    start, stop = first % size, last % size + 1
+    total = np.int64(0)
+    if start < stop:
+        for at in range(start, stop):
+            total += ring[at]
+    else:
+        for at in range(start, size):
+            total += ring[at]
+        for at in range(stop):
+            total += ring[at]
+    return total
+
+
+@njit(cache=True)
+def advance_volume(n: I64, volume: I64, hour_volume: I64, tick: int, ticks_per_hour: int) -> None:
     """Bring the volume's rings to `tick`: what lies between is empty."""
-    day = c.volume.size
-    last = c.n[VOLUME_TICK]
+    day = volume.size
+    last = n[VOLUME_TICK]
     if tick <= last:
         return
     if tick - last >= day:
-        c.volume[:] = 0
+        volume[:] = 0
     else:
         for t in range(last + 1, tick + 1):
-            c.volume[t % day] = 0
+            volume[t % day] = 0
     hour, last_hour = tick // ticks_per_hour, last // ticks_per_hour
     if hour - last_hour >= HOURS:
-        c.hour_volume[:] = 0
+        hour_volume[:] = 0
+        n[HOURS_VOLUME] = 0
     else:
         for h in range(last_hour + 1, hour + 1):
-            c.hour_volume[h % HOURS] = 0
-    c.n[VOLUME_TICK] = tick
+            n[HOURS_VOLUME] -= hour_volume[h % HOURS]
+            hour_volume[h % HOURS] = 0
+    n[VOLUME_TICK] = tick
 
 
 @njit(cache=True)
-def add_volume(c: Counts, now: int, tick: int, reels: int, ticks_per_hour: int) -> None:
-    """Count `reels` of `tick` that take effect at `now` >= tick; the rings must be at `now`."""
-    day = c.volume.size
-    if now - tick < day:
-        c.volume[tick % day] += reels
-    hour = tick // ticks_per_hour
-    if now // ticks_per_hour - hour < HOURS:
-        c.hour_volume[hour % HOURS] += reels
-    c.n[VOLUME_TOTAL] += reels
+def add_volume(
+    n: I64,
+    volume: I64,
+    hour_volume: I64,
+    rows: Records,
+    start: int,
+    through: int,
+    ticks_per_hour: int,
+) -> int:
+    """Count the volume of all ticks of effect up to `through`; return where it stopped.
+
+    Args:
+        rows: VOLUME records in the order of `apply`.
+        start: the first of them that is not counted yet.
+    """
+    at = start
+    while at < rows.size and rows[at].apply <= through:
+        now, tick, reels = np.int64(rows[at].apply), np.int64(rows[at].tick), rows[at].reels
+        advance_volume(n, volume, hour_volume, now, ticks_per_hour)
+        if now - tick < volume.size:
+            volume[tick % volume.size] += reels
+        hour = tick // ticks_per_hour
+        if now // ticks_per_hour - hour < HOURS:
+            hour_volume[hour % HOURS] += reels
+            n[HOURS_VOLUME] += reels
+        n[VOLUME_TOTAL] += reels
+        at += 1
+    return at
 
 
 @njit(cache=True)
-def advance_row(c: Counts, row: int, tick: int, ticks_per_hour: int) -> None:
+def advance_row(
+    signals: Records,
+    authors: U16,
+    reels: U16,
+    hour_authors: U16,
+    hour_reels: U16,
+    row: int,
+    tick: int,
+    ticks_per_hour: int,
+) -> None:
     """Bring a row's rings to `tick`."""
-    day = c.authors.shape[1]
-    last = c.last[row]
+    day = authors.shape[1]
+    last = np.int64(signals[row].last)
     if tick <= last:
         return
     if tick - last >= day:
-        c.authors[row, :] = 0
-        c.reels[row, :] = 0
-        c.day_authors[row] = 0
-        c.day_reels[row] = 0
+        authors[row, :] = 0
+        reels[row, :] = 0
+        signals[row].day_authors = 0
+        signals[row].day_reels = 0
     else:
-        for t in range(last + 1, tick + 1):
-            at = t % day
-            c.day_authors[row] -= c.authors[row, at]
-            c.day_reels[row] -= c.reels[row, at]
-            c.authors[row, at] = 0
-            c.reels[row, at] = 0
+        at = last % day
+        for _ in range(last, tick):
+            at = at + 1 if at + 1 < day else 0
+            if reels[row, at] != 0:
+                signals[row].day_authors -= authors[row, at]
+                signals[row].day_reels -= reels[row, at]
+                authors[row, at] = 0
+                reels[row, at] = 0
     hour, last_hour = tick // ticks_per_hour, last // ticks_per_hour
     if hour - last_hour >= HOURS:
-        c.hour_authors[row, :] = 0
-        c.hour_reels[row, :] = 0
+        hour_authors[row, :] = 0
+        hour_reels[row, :] = 0
+        signals[row].hours_authors = 0
     else:
-        for h in range(last_hour + 1, hour + 1):
-            c.hour_authors[row, h % HOURS] = 0
-            c.hour_reels[row, h % HOURS] = 0
-    c.last[row] = tick
+        at = last_hour % HOURS
+        for _ in range(last_hour, hour):
+            at = at + 1 if at + 1 < HOURS else 0
+            signals[row].hours_authors -= hour_authors[row, at]
+            hour_authors[row, at] = 0
+            hour_reels[row, at] = 0
+    signals[row].last = tick
 
 
 @njit(cache=True)
 def _count_use(
-    c: Counts, row: int, now: int, tick: int, new_author: bool, ticks_per_hour: int
+    signals: Records,
+    authors: U16,
+    reels: U16,
+    hour_authors: U16,
+    hour_reels: U16,
+    row: int,
+    now: int,
+    tick: int,
+    new_author: int,
+    ticks_per_hour: int,
 ) -> None:
-    """Add one reel, and its author if new, to a row whose rings are at `now`."""
-    day = c.authors.shape[1]
+    """Add one reel, and `new_author` authors (0 or 1), to a row whose rings are at `now`."""
+    day = authors.shape[1]
     hour = tick // ticks_per_hour
-    if now - tick < day:
-        at = tick % day
-        if c.reels[row, at] < 65535:
-            c.reels[row, at] += 1
-            c.day_reels[row] += 1
-            if new_author:
-                c.authors[row, at] += 1
-                c.day_authors[row] += 1
-    if now // ticks_per_hour - hour < HOURS:
-        at = hour % HOURS
-        if c.hour_reels[row, at] < 65535:
-            c.hour_reels[row, at] += 1
-            if new_author:
-                c.hour_authors[row, at] += 1
-    if new_author:
-        c.total[row] += 1
+    if now - tick < day and reels[row, tick % day] < FULL:
+        reels[row, tick % day] += 1
+        authors[row, tick % day] += new_author
+        signals[row].day_reels += 1
+        signals[row].day_authors += new_author
+    if now // ticks_per_hour - hour < HOURS and hour_reels[row, hour % HOURS] < FULL:
+        hour_reels[row, hour % HOURS] += 1
+        hour_authors[row, hour % HOURS] += new_author
+        signals[row].hours_authors += new_author
+    signals[row].total += new_author
 
 
 @njit(cache=True)
-def _pair_is_new(c: Counts, signal: np.uint64, author: np.uint64, tick: int) -> bool:
-    """Whether the author had not used the signal within the day before; it is noted either way."""
-    day = c.authors.shape[1]
+def _pair_is_new(
+    n: I64, pairs: Records, signal: np.uint64, author: np.uint64, tick: int, day: int
+) -> int:
+    """Return 1 if the author had not used the signal within the day before; note it either way."""
     key = combine(signal, author)
     if key == 0:
         key = np.uint64(1)
-    mask = c.pair_key.size - 1
+    mask = pairs.size - 1
     at = np.int64(key & np.uint64(mask))
-    while c.pair_key[at] != 0:
-        if c.pair_key[at] == key:
-            last = c.pair_tick[at]
+    while pairs[at].key != 0:
+        if pairs[at].key == key:
+            last = pairs[at].tick
             if abs(tick - last) < day:
-                return False
+                return 0
             if tick > last:
-                c.pair_tick[at] = tick
-            return True
+                pairs[at].tick = tick
+            return 1
         at = (at + 1) & mask
-    c.pair_key[at] = key
-    c.pair_tick[at] = tick
-    c.n[PAIRS] += 1
-    return True
+    pairs[at].key = key
+    pairs[at].tick = tick
+    n[PAIRS] += 1
+    return 1
 
 
 @njit(cache=True)
 def _append_use(
-    c: Counts, signal: np.uint64, reel: np.uint64, author: np.uint64, tick: int, prev: int, young: int
+    n: I64,
+    uses: Records,
+    signal: np.uint64,
+    reel: np.uint64,
+    author: np.uint64,
+    tick: int,
+    prev: int,
+    young: int,
 ) -> int:
-    """Append a use to the log and return its sequence number; room must have been made."""
-    use = c.n[NEXT_USE]
-    at = use & (c.use_reel.size - 1)
-    c.use_signal[at] = signal
-    c.use_reel[at] = reel
-    c.use_author[at] = author
-    c.use_tick[at] = tick
-    c.use_prev[at] = prev
-    c.use_young[at] = young
-    c.n[NEXT_USE] = use + 1
-    if c.n[NEXT_USE] - c.n[FIRST_USE] > c.use_reel.size:
-        c.n[FIRST_USE] += 1
+    """Append a use to the log and return its sequence number; the oldest goes if it is full."""
+    use = n[NEXT_USE]
+    at = use & (uses.size - 1)
+    uses[at].signal = signal
+    uses[at].reel = reel
+    uses[at].author = author
+    uses[at].prev = prev
+    uses[at].tick = tick
+    uses[at].young = young
+    n[NEXT_USE] = use + 1
+    if use + 1 - n[FIRST_USE] > uses.size:
+        n[FIRST_USE] += 1
     return use
 
 
 @njit(cache=True)
-def expire_uses(c: Counts, now: int) -> None:
+def expire_uses(n: I64, uses: Records, now: int, day: int) -> None:
     """Let go of the oldest uses as far as they are a day old at `now`."""
-    day = c.authors.shape[1]
-    mask = c.use_reel.size - 1
-    while c.n[FIRST_USE] < c.n[NEXT_USE] and c.use_tick[c.n[FIRST_USE] & mask] <= now - day:
-        c.n[FIRST_USE] += 1
+    mask = uses.size - 1
+    while n[FIRST_USE] < n[NEXT_USE] and uses[n[FIRST_USE] & mask].tick <= now - day:
+        n[FIRST_USE] += 1
 
 
 @njit(cache=True)
@@ -288,144 +375,216 @@ def _comes_before(a: np.void, b: np.void) -> bool:
     return bool(a.reel < b.reel)
 
 
+# Why `count_uses` stopped.
+COUNTED: Final = 0
+NO_ROW: Final = 1
+NO_LABEL_ROOM: Final = 2
+
+
 @njit(cache=True)
-def count_group(
+def count_uses(
     c: Counts,
-    rows: npt.NDArray[np.void],
+    rows: Records,
     labels: U8,
     order: I64,
     start: int,
     stop: int,
     now: int,
     ticks_per_hour: int,
-) -> int:
-    """Count the uses `order[start:stop]` of one signal at tick `now`; return its row or NONE."""
-    signal = rows[order[start]].signal
-    at = slot_of(c.slots, c.key, signal)
-    row = c.slots[at] - 1
-    if row < 0:
-        if not _add_young(c, rows, order, start, stop, now):
-            return NONE
-        row = _admit(c, rows, labels, order, start, stop, now, ticks_per_hour, at)
-        if row < 0 or stop - start <= CROWD:
-            return row
-    advance_row(c, row, now, ticks_per_hour)
-    everything = c.day_authors[row] < SAMPLED_ABOVE
-    for i in range(start, stop):
-        use = rows[order[i]]
-        new_author = _pair_is_new(c, signal, use.author, use.tick)
-        if use.again == 1 and not new_author:
-            continue
-        _count_use(c, row, now, use.tick, new_author, ticks_per_hour)
-        if everything or use.reel < SAMPLE_LIMIT:
-            c.head[row] = _append_use(c, signal, use.reel, use.author, use.tick, c.head[row], 0)
-    c.used[row] = now
-    return row
+    max_rows: int,
+    min_authors: int,
+    touched: I32,
+    touched_count: int,
+) -> tuple[int, int, int]:
+    """Count the uses `order[start:stop]` of tick `now`, signal by signal.
+
+    Args:
+        rows: USE records; those in question are in the order of their signals.
+        labels: bytes that their labels are in.
+        max_rows: rows the table may grow to; a full table admits nothing more.
+        min_authors: authors of the day from which on a signal is noted as touched.
+        touched: receives the rows of those signals from `touched_count` on.
+
+    Returns:
+        COUNTED or why it stopped, the first use that was not counted, and the count of `touched`.
+    """
+    n, slots, signals, uses, pairs = c.n, c.slots, c.signals, c.uses, c.pairs
+    authors, reels = c.authors, c.reels
+    hour_authors, hour_reels = c.hour_authors, c.hour_reels
+    day = authors.shape[1]
+    at = start
+    while at < stop:
+        if n[ROWS] == signals.size and signals.size < max_rows:
+            return NO_ROW, at, touched_count
+        if n[LABEL_BYTES] + MAX_LABEL > c.labels.size:
+            return NO_LABEL_ROOM, at, touched_count
+        signal = rows[order[at]].signal
+        end = at
+        ordinary = True
+        while end < stop and rows[order[end]].signal == signal:
+            ordinary = ordinary and _is_ordinary(rows[order[end]].again, rows[order[end]].tick, now)
+            end += 1
+        if not ordinary:
+            order_group(rows, order, at, end, now)
+        slot = slot_of(slots, signals, signal)
+        row = np.int64(slots[slot]) - 1
+        counted = False
+        if row < 0:
+            crowd = end - at > CROWD
+            admitted = crowd or (
+                _add_young(n, uses, c.buckets, rows, order, at, end, now, day) >= ADMIT_AUTHORS
+            )
+            if not admitted or n[ROWS] == signals.size:
+                at = end
+                continue
+            row = _admit(c, rows[_first_reel(rows, order, at, end)], labels, slot, now)
+            _take_over_uses(c, row, signal, now, ticks_per_hour)
+            counted = not crowd
+        if not counted:
+            advance_row(
+                signals, authors, reels, hour_authors, hour_reels, row, now, ticks_per_hour
+            )
+            everything = signals[row].day_authors < SAMPLED_ABOVE
+            for i in range(at, end):
+                use = rows[order[i]]
+                tick = np.int64(use.tick)
+                new_author = _pair_is_new(n, pairs, signal, use.author, tick, day)
+                if use.again == 1 and new_author == 0:
+                    continue
+                _count_use(
+                    signals,
+                    authors,
+                    reels,
+                    hour_authors,
+                    hour_reels,
+                    row,
+                    now,
+                    tick,
+                    new_author,
+                    ticks_per_hour,
+                )
+                if everything or use.reel < SAMPLE_LIMIT:
+                    signals[row].head = _append_use(
+                        n, uses, signal, use.reel, use.author, tick, signals[row].head, 0
+                    )
+            signals[row].used = now
+        if signals[row].day_authors >= min_authors:
+            touched[touched_count] = row
+            touched_count += 1
+        at = end
+    return COUNTED, at, touched_count
+
+
+@njit(cache=True)
+def _first_reel(rows: Records, order: I64, start: int, stop: int) -> int:
+    """Return where the use with the smallest reel is: its label is the one to keep."""
+    first = order[start]
+    for i in range(start + 1, stop):
+        if rows[order[i]].reel < rows[first].reel:
+            first = order[i]
+    return first
 
 
 @njit(cache=True)
 def _add_young(
-    c: Counts, rows: npt.NDArray[np.void], order: I64, start: int, stop: int, now: int
-) -> bool:
-    """Note the uses of a signal without a row; return whether it is to be admitted."""
-    if stop - start > CROWD:
-        return True
-    day = c.authors.shape[1]
-    mask = c.use_reel.size - 1
+    n: I64,
+    uses: Records,
+    buckets: I64,
+    rows: Records,
+    order: I64,
+    start: int,
+    stop: int,
+    now: int,
+    day: int,
+) -> int:
+    """Note the uses of a signal without a row; return its authors within the day."""
+    mask = uses.size - 1
     signal = rows[order[start]].signal
     bucket = np.int64(signal & np.uint64(mask))
+    authors = 0
     for i in range(start, stop):
         new = rows[order[i]]
         if new.tick <= now - day:
             continue
         known = False
-        use = c.buckets[bucket]
-        while use >= c.n[FIRST_USE]:
+        authors = 0
+        use = buckets[bucket]
+        while use >= n[FIRST_USE]:
             at = use & mask
-            if c.use_signal[at] == signal and c.use_author[at] == new.author:
-                if c.use_tick[at] > now - day:
+            use = uses[at].prev
+            if uses[at].signal == signal and uses[at].tick > now - day:
+                authors += 1
+                if uses[at].author == new.author:
                     known = True
-                    if c.use_tick[at] == new.tick and new.reel < c.use_reel[at]:
-                        c.use_reel[at] = new.reel
-                    break
-            use = c.use_prev[at]
+                    if uses[at].tick == new.tick and new.reel < uses[at].reel:
+                        uses[at].reel = new.reel
         if not known:
-            c.buckets[bucket] = _append_use(
-                c, signal, new.reel, new.author, new.tick, c.buckets[bucket], 1
-            )
-    authors = 0
-    use = c.buckets[bucket]
-    while use >= c.n[FIRST_USE]:
-        at = use & mask
-        if c.use_signal[at] == signal and c.use_tick[at] > now - day:
             authors += 1
-        use = c.use_prev[at]
-    return authors >= ADMIT_AUTHORS
+            buckets[bucket] = _append_use(
+                n, uses, signal, new.reel, new.author, new.tick, buckets[bucket], 1
+            )
+    return authors
 
 
 @njit(cache=True)
-def _admit(
-    c: Counts,
-    rows: npt.NDArray[np.void],
-    labels: U8,
-    order: I64,
-    start: int,
-    stop: int,
-    now: int,
-    ticks_per_hour: int,
-    slot: int,
-) -> int:
-    """Give a young signal a row with its uses so far; NONE where the table is full."""
-    row = c.n[ROWS]
-    if row >= c.key.size:
-        return NONE
-    first = rows[order[start]]
-    for i in range(start + 1, stop):
-        if rows[order[i]].reel < first.reel:
-            first = rows[order[i]]
-    signal = first.signal
-    c.n[ROWS] = row + 1
+def _admit(c: Counts, first: Any, labels: U8, slot: int, now: int) -> int:
+    """Give a signal an empty row and keep its label; there must be room for both."""
+    n, signals = c.n, c.signals
+    row = n[ROWS]
+    n[ROWS] = row + 1
     c.slots[slot] = row + 1
-    c.key[row] = signal
-    c.kind[row] = first.kind
-    c.born[row] = now
-    c.last[row] = now
-    c.used[row] = now
-    c.total[row] = 0
-    c.day_authors[row] = 0
-    c.day_reels[row] = 0
+    at = n[LABEL_BYTES]
+    length = min(np.int64(first.label_len), MAX_LABEL)
+    for i in range(length):
+        c.labels[at + i] = labels[first.label_at + i]
+    n[LABEL_BYTES] = at + length
+    signals[row].key = first.signal
+    signals[row].kind = first.kind
+    signals[row].label_at = at
+    signals[row].label_len = length
+    signals[row].born = now
+    signals[row].last = now
+    signals[row].used = now
+    signals[row].total = 0
+    signals[row].day_authors = 0
+    signals[row].day_reels = 0
+    signals[row].hours_authors = 0
+    signals[row].head = NONE
+    signals[row].tracked = UNTRACKED
+    signals[row].detailed = 0
     c.authors[row, :] = 0
     c.reels[row, :] = 0
     c.hour_authors[row, :] = 0
     c.hour_reels[row, :] = 0
-    c.head[row] = NONE
-    c.tracked[row] = UNTRACKED
-    c.detailed[row] = 0
-    at = c.n[LABEL_BYTES]
-    length = min(first.label_len, MAX_LABEL)
-    c.label_at[row] = at
-    c.label_len[row] = length
-    for i in range(length):
-        c.labels[at + i] = labels[first.label_at + i]
-    c.n[LABEL_BYTES] = at + length
-    _take_over_uses(c, row, signal, now, ticks_per_hour)
     return row
 
 
 @njit(cache=True)
-def _take_over_uses(
-    c: Counts, row: int, signal: np.uint64, now: int, ticks_per_hour: int
-) -> None:
+def _take_over_uses(c: Counts, row: int, signal: np.uint64, now: int, ticks_per_hour: int) -> None:
     """Count the young uses of a signal into its new row and chain them there."""
+    n, uses = c.n, c.uses
     day = c.authors.shape[1]
-    mask = c.use_reel.size - 1
+    mask = uses.size - 1
     use = c.buckets[np.int64(signal & np.uint64(mask))]
-    while use >= c.n[FIRST_USE]:
+    while use >= n[FIRST_USE]:
         at = use & mask
-        use = c.use_prev[at]
-        if c.use_signal[at] == signal and c.use_young[at] == 1 and c.use_tick[at] > now - day:
-            reel, author, tick = c.use_reel[at], c.use_author[at], c.use_tick[at]
-            c.use_tick[at] = now - day  # as good as expired in its bucket's chain
-            if _pair_is_new(c, signal, author, tick):
-                _count_use(c, row, now, tick, True, ticks_per_hour)
-                c.head[row] = _append_use(c, signal, reel, author, tick, c.head[row], 0)
+        use = uses[at].prev
+        if uses[at].signal == signal and uses[at].young == 1 and uses[at].tick > now - day:
+            reel, author, tick = uses[at].reel, uses[at].author, np.int64(uses[at].tick)
+            uses[at].tick = now - day  # as good as expired in its bucket's chain
+            if _pair_is_new(n, c.pairs, signal, author, tick, day) == 1:
+                _count_use(
+                    c.signals,
+                    c.authors,
+                    c.reels,
+                    c.hour_authors,
+                    c.hour_reels,
+                    row,
+                    now,
+                    tick,
+                    1,
+                    ticks_per_hour,
+                )
+                c.signals[row].head = _append_use(
+                    n, uses, signal, reel, author, tick, c.signals[row].head, 0
+                )

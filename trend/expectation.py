@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from trend.counts import HOURS, I64, U16, VOLUME_TOTAL, Counts
+from trend.counts import HOURS_VOLUME, I64, U16, VOLUME_TOTAL, ring_sum
 
 PRIOR_AUTHORS: Final = 0.5
 """Authors that a signal is taken to have had in any past."""
@@ -40,42 +40,34 @@ HOURS_PER_DAY: Final = 24
 HOURS_PER_WEEK: Final = 168
 
 
-@njit(cache=True)
-def ring_sum(ring: npt.NDArray[np.uint16], first: int, last: int) -> int:
-    """Sum the hours `first` to `last`, both included, of a ring by hour % HOURS."""
-    total = 0
-    for hour in range(first, last + 1):
-        total += ring[hour % HOURS]
-    return total
+# Columns of `volume_sums`.
+WINDOW: Final = 0
+BASELINE: Final = 1
+YESTERDAY: Final = 2
+LAST_WEEK: Final = 3
+LIFE: Final = 4
+VOLUMES: Final = 5
 
 
 @njit(cache=True)
-def volume_sums(c: Counts, now: int, windows: I64, ticks_per_hour: int, volumes: I64) -> None:
-    """Fill `volumes[w]` with the reels of each window's ticks and of the pasts it is held against.
+def volume_sums(
+    n: I64, volume: I64, hour_volume: I64, now: int, windows: I64, ticks_per_hour: int, sums: I64
+) -> None:
+    """Fill `sums[w]` with the reels of each window's ticks and of the pasts it is held against.
 
     Args:
+        n: of `Counts`, as `volume` and `hour_volume`.
         now: the last tick of the windows.
         windows: lengths in hours, rising.
-        volumes: int64[W, 4] of (window, baseline, yesterday, last week).
+        sums: int64[W, VOLUMES].
     """
-    day = c.volume.size
-    everything = np.int64(0)
-    for h in range(HOURS):
-        everything += c.hour_volume[h]
-    total = np.int64(0)
-    back = 0
     for w in range(windows.size):
-        while back < windows[w] * ticks_per_hour:
-            total += c.volume[(now - back) % day]
-            back += 1
         start, stop = _hours(now, windows[w], ticks_per_hour)
-        within = np.int64(0)
-        for hour in range(start, stop + 1):
-            within += c.hour_volume[hour % HOURS]
-        volumes[w, 0] = total
-        volumes[w, 1] = everything - within
-        volumes[w, 2] = _past_volume(c, start, stop, HOURS_PER_DAY)
-        volumes[w, 3] = _past_volume(c, start, stop, HOURS_PER_WEEK)
+        sums[w, WINDOW] = ring_sum(volume, now - windows[w] * ticks_per_hour + 1, now)
+        sums[w, BASELINE] = n[HOURS_VOLUME] - ring_sum(hour_volume, start, stop)
+        sums[w, YESTERDAY] = _same_hours(hour_volume, start, stop, HOURS_PER_DAY)
+        sums[w, LAST_WEEK] = _same_hours(hour_volume, start, stop, HOURS_PER_WEEK)
+        sums[w, LIFE] = n[VOLUME_TOTAL] - sums[w, WINDOW]
 
 
 @njit(cache=True)
@@ -85,56 +77,58 @@ def _hours(now: int, window: int, ticks_per_hour: int) -> tuple[int, int]:
 
 
 @njit(cache=True)
-def _past_volume(c: Counts, start: int, stop: int, shift: int) -> int:
-    total = 0
-    for hour in range(start - shift - PAD_H, min(stop - shift + PAD_H, start - 1) + 1):
-        total += c.hour_volume[hour % HOURS]
-    return total
+def _same_hours(ring: npt.NDArray[np.integer], start: int, stop: int, shift: int) -> int:
+    """Sum the hours of a window as they were `shift` hours ago, padded, but not into the window."""
+    return ring_sum(ring, start - shift - PAD_H, min(stop - shift + PAD_H, start - 1))
 
 
 @njit(cache=True)
-def expect(
-    c: Counts,
-    row: int,
-    now: int,
-    window: int,
-    history: int,
-    volume: npt.NDArray[np.int64],
-    ticks_per_hour: int,
+def baseline(
+    ring: U16, kept: int, total: int, now: int, window: int, sums: I64, ticks_per_hour: int
 ) -> tuple[float, float]:
-    """Return the expected authors in a window and the evidence behind them, or (-1, 0) if unknown.
+    """Return the authors that the baseline expects in a window, and how many it has seen.
+
+    (-1, 0) where there is too little past to say.
 
     Args:
-        row: of the signal; its rings are at `now`.
+        ring: the signal's authors by hour, brought to `now`.
+        kept: sum of the ring.
+        total: its authors in all its life.
         window: length in hours.
-        history: authors of the signal in all the hours kept.
-        volume: the window's row of `volume_sums`.
+        sums: the window's row of `volume_sums`.
     """
-    ring = c.hour_authors[row]
     start, stop = _hours(now, window, ticks_per_hour)
     within = ring_sum(ring, start, stop)
-    past = float(history - within)
-    past_volume = float(volume[1])
-    if past_volume < volume[0]:
-        past = float(max(c.total[row] - within, 0))
-        past_volume = float(c.n[VOLUME_TOTAL] - volume[0])
-    if past_volume < MIN_VOLUME_SHARE * volume[0] or volume[0] == 0:
+    past, past_volume = kept - within, sums[BASELINE]
+    if past_volume < sums[WINDOW]:
+        past, past_volume = max(total - within, 0), sums[LIFE]
+    if past_volume < MIN_VOLUME_SHARE * sums[WINDOW] or sums[WINDOW] == 0:
         return -1.0, 0.0
-    baseline = volume[0] * (past + PRIOR_AUTHORS) / past_volume
-    expected, evidence = baseline, past
-    for season in range(2):
-        if season == 0 and window > DAILY_UP_TO_H:
+    return sums[WINDOW] * (past + PRIOR_AUTHORS) / past_volume, float(past)
+
+
+@njit(cache=True)
+def with_season(
+    ring: U16, now: int, window: int, base: float, sums: I64, ticks_per_hour: int
+) -> float:
+    """Return the baseline's expectation, raised to what the same hours of the past make likely."""
+    start, stop = _hours(now, window, ticks_per_hour)
+    expected = base
+    for season in (YESTERDAY, LAST_WEEK):
+        if season == YESTERDAY and window > DAILY_UP_TO_H:
             continue
-        shift = HOURS_PER_DAY if season == 0 else HOURS_PER_WEEK
-        season_volume = float(volume[2 + season])
-        if season_volume < MIN_VOLUME_SHARE * volume[0]:
+        if sums[season] < MIN_VOLUME_SHARE * sums[WINDOW] or sums[season] == 0:
             continue
-        first, last = start - shift - PAD_H, min(stop - shift + PAD_H, start - 1)
-        scaled = ring_sum(ring, first, last) * volume[0] / season_volume
-        expected = max(expected, SEASON_WEIGHT * scaled + (1 - SEASON_WEIGHT) * baseline)
-    if expected <= NOVELTY_FLOOR:
-        return NOVELTY_FLOOR, NOVELTY_EVIDENCE + min(past, EVIDENCE_CAP)
-    return expected, min(NOVELTY_EVIDENCE + evidence, EVIDENCE_CAP)
+        shift = HOURS_PER_DAY if season == YESTERDAY else HOURS_PER_WEEK
+        scaled = _same_hours(ring, start, stop, shift) * sums[WINDOW] / sums[season]
+        expected = max(expected, SEASON_WEIGHT * scaled + (1 - SEASON_WEIGHT) * base)
+    return expected
+
+
+@njit(cache=True)
+def with_floor(expected: float, seen: float) -> tuple[float, float]:
+    """Return the expectation, at least the floor of novelty, and the pseudo-counts behind it."""
+    return max(expected, NOVELTY_FLOOR), min(NOVELTY_EVIDENCE + seen, EVIDENCE_CAP)
 
 
 def usable(windows_h: tuple[int, ...]) -> U16:

@@ -7,31 +7,62 @@ sample that is not full is the whole set.
 Source: Cohen & Kaplan, "Summarizing data using bottom-k sketches" (2007).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
-Sample = npt.NDArray[np.uint64]
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Reels of a signal or of several: all of their reels whose hash is at most `limit`."""
+
+    reels: npt.NDArray[np.uint64]
+    """Hashes, ascending, each once."""
+    limit: int | None
+    """None: the sample holds all reels there are."""
 
 
-def shared(a: Sample, b: Sample, capacity: int) -> tuple[int, float]:
-    """Return how many reels two samples share, and their share of the smaller set.
+def sample(hashes: npt.NDArray[np.uint64], capacity: int) -> Sample:
+    """Return the sample that a bottom-k sketch of `capacity` hashes stands for."""
+    return Sample(hashes, int(hashes[-1]) if hashes.size >= capacity else None)
 
-    Args:
-        a: reel hashes, ascending, uint64[<= capacity].
-        b: likewise.
-        capacity: size at which a sample is full.
+
+def union(samples: list[Sample]) -> Sample:
+    """Return the sample of all reels that any of the sampled signals has.
 
     Example:
-        >>> shared(np.array([1, 2, 3], np.uint64), np.array([2, 3, 4, 5], np.uint64), capacity=128)
+        >>> a = sample(np.array([1, 3], np.uint64), capacity=2)
+        >>> b = sample(np.array([2, 4], np.uint64), capacity=128)
+        >>> union([a, b])
+        Sample(reels=array([1, 2, 3], dtype=uint64), limit=3)
+    """
+    limits = [one.limit for one in samples if one.limit is not None]
+    limit = min(limits) if limits else None
+    reels = np.unique(np.concatenate([one.reels for one in samples]))
+    return Sample(_up_to(reels, limit), limit)
+
+
+def shared(a: Sample, b: Sample) -> tuple[int, float]:
+    """Return how many sampled reels two have in common, and their share of the smaller one's.
+
+    Example:
+        >>> a = sample(np.array([1, 2, 3], np.uint64), capacity=128)
+        >>> b = sample(np.array([2, 3, 4, 5], np.uint64), capacity=128)
+        >>> shared(a, b)
         (2, 0.6666666666666666)
     """
-    if a.size == 0 or b.size == 0:
+    limits = [one.limit for one in (a, b) if one.limit is not None]
+    limit = min(limits) if limits else None
+    first, second = _up_to(a.reels, limit), _up_to(b.reels, limit)
+    if first.size > second.size:
+        first, second = second, first
+    if first.size == 0:
         return 0, 0.0
-    limits = [sample[-1] for sample in (a, b) if sample.size >= capacity]
-    if limits:
-        a, b = (sample[: np.searchsorted(sample, min(limits), "right")] for sample in (a, b))
-    smaller = min(a.size, b.size)
-    if smaller == 0:
-        return 0, 0.0
-    both = int(np.intersect1d(a, b, assume_unique=True).size)
-    return both, both / smaller
+    at = np.minimum(np.searchsorted(second, first), second.size - 1)
+    both = int(np.count_nonzero(second[at] == first))
+    return both, both / first.size
+
+
+def _up_to(reels: npt.NDArray[np.uint64], limit: int | None) -> npt.NDArray[np.uint64]:
+    return reels if limit is None else reels[: np.searchsorted(reels, np.uint64(limit), "right")]

@@ -6,16 +6,16 @@ lets go of those that were not used for longest.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
 from trend import counts as k
-from trend.bursts import NUMBERS, SAMPLE, SERIES_HOURS, Reports, judge, judge_tracked
-from trend.counts import HOURS, I64, U8, Counts
-from trend.expectation import usable, volume_sums
+from trend.bursts import NUMBERS, SAMPLE, SERIES_HOURS, Reports, judge, tracked
+from trend.counts import HOURS, I64, U8, Counts, Records
+from trend.expectation import VOLUMES, usable, volume_sums
 from trend.records import USE, VOLUME
 
 FINISHED: Final = 0
@@ -28,7 +28,7 @@ NEED_CLEANING: Final = 6
 
 # Indices into the cursor of `_close`, where it goes on after room was made.
 _TICK_START: Final = 0
-_GROUP: Final = 1
+_USE: Final = 1
 _VOLUME: Final = 2
 _TOUCHED: Final = 3
 _INSIDE: Final = 4  # 1: in the middle of a tick
@@ -71,18 +71,18 @@ class ShardSettings:
     @property
     def max_rows(self) -> int:
         """Signals in the table: six tenths of the budget."""
-        a_row = 4 * (24 * self.ticks_per_hour + HOURS) + 96
+        a_row = 4 * (24 * self.ticks_per_hour + HOURS) + k.SIGNAL.itemsize + 32
         return max(_MIN_ROWS, int(self.memory_bytes * 0.6) // a_row)
 
     @property
     def max_uses(self) -> int:
         """Uses in the log, a power of two: up to two tenths of the budget."""
-        return max(_MIN_LOG, _power_below(int(self.memory_bytes * 0.2) // 45))
+        return max(_MIN_LOG, _power_below(int(self.memory_bytes * 0.2) // (k.LOGGED.itemsize + 8)))
 
     @property
     def max_pairs(self) -> int:
         """Slots of the pairs, a power of two: up to two tenths of the budget."""
-        return max(_MIN_PAIRS, _power_below(int(self.memory_bytes * 0.2) // 12))
+        return max(_MIN_PAIRS, _power_below(int(self.memory_bytes * 0.2) // k.PAIR.itemsize))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class Shard:
         order = np.arange(rows.size)
         touched = np.empty(rows.size, np.int32)
         windows = np.array(self.settings.windows_h, np.int64)
-        volumes = np.zeros((windows.size, 4), np.int64)
+        sums = np.zeros((windows.size, VOLUMES), np.int64)
         cursor = np.zeros(5, np.int64)
         out.used[:] = 0
         reports = []
@@ -154,7 +154,7 @@ class Shard:
                 cursor,
                 through,
                 windows,
-                volumes,
+                sums,
                 self.settings.min_authors,
                 self.settings.min_growth,
                 self.settings.ticks_per_hour,
@@ -212,9 +212,9 @@ class Shard:
     def _make_room(self, status: int, tick: int, uses: int) -> None:
         c, settings = self.counts, self.settings
         if status == NEED_ROWS:
-            self.counts = _with_rows(c, min(c.key.size * 2, settings.max_rows))
+            self.counts = _with_rows(c, min(c.signals.size * 2, settings.max_rows))
         elif status == NEED_LOG:
-            self.counts = _with_log(c, c.use_reel.size * 2)
+            self.counts = _with_log(c, c.uses.size * 2)
         elif status == NEED_PAIRS:
             self.counts = _with_pairs(c, tick, 2 * uses, settings)
         elif status == NEED_LABELS:
@@ -226,18 +226,18 @@ class Shard:
 
 
 @njit(cache=True)
-def _close(  # noqa: PLR0912, PLR0915
+def _close(
     c: Counts,
     out: Reports,
-    rows: npt.NDArray[np.void],
+    rows: Records,
     labels: U8,
     order: I64,
     touched: npt.NDArray[np.int32],
-    volume: npt.NDArray[np.void],
+    volume: Records,
     cursor: I64,
     through: int,
     windows: I64,
-    volumes: I64,
+    sums: I64,
     min_authors: int,
     min_growth: float,
     ticks_per_hour: int,
@@ -257,89 +257,110 @@ def _close(  # noqa: PLR0912, PLR0915
         while stop < rows.size and rows[stop].apply == tick:
             stop += 1
         if cursor[_INSIDE] == 0:
-            if stop > start and n[k.CLEANED] != tick:
-                if tick // c.volume.size > n[k.DAY] or n[k.ROWS] > _PRESSURE * max_rows:
-                    return NEED_CLEANING
-            room = c.use_reel.size - (n[k.NEXT_USE] - n[k.FIRST_USE])
-            if stop > start and room < 4 * (stop - start) and c.use_reel.size < max_uses:
-                k.expire_uses(c, tick)
-                if c.use_reel.size - (n[k.NEXT_USE] - n[k.FIRST_USE]) < 4 * (stop - start):
-                    return NEED_LOG
-            if stop > start and n[k.PAIRS] + 2 * (stop - start) > _PAIR_LOAD * c.pair_key.size:
-                return NEED_PAIRS
-            if out.used[0] + (stop - start) + n[k.TRACKED] + 1 > out.signal.size or (
-                out.used[4] == out.live.shape[0]
-            ):
-                return NEED_REPORTS
-            at = cursor[_VOLUME]
-            while at < volume.size and volume[at].apply <= tick:
-                now = np.int64(volume[at].apply)
-                k.advance_volume(c, now, ticks_per_hour)
-                k.add_volume(c, now, np.int64(volume[at].tick), volume[at].reels, ticks_per_hour)
-                at += 1
-            cursor[_VOLUME] = at
-            k.advance_volume(c, tick, ticks_per_hour)
-            k.expire_uses(c, tick)
-            cursor[_GROUP] = start
+            need = _need(c, out, tick, stop - start, max_rows, max_uses)
+            if need != FINISHED:
+                return need
+            cursor[_VOLUME] = k.add_volume(
+                n, c.volume, c.hour_volume, volume, cursor[_VOLUME], tick, ticks_per_hour
+            )
+            k.advance_volume(n, c.volume, c.hour_volume, tick, ticks_per_hour)
+            k.expire_uses(n, c.uses, tick, c.volume.size)
+            cursor[_USE] = start
             cursor[_TOUCHED] = 0
             cursor[_INSIDE] = 1
-        while cursor[_GROUP] < stop:
-            if n[k.ROWS] == c.key.size and c.key.size < max_rows:
-                return NEED_ROWS
-            if n[k.LABEL_BYTES] + k.MAX_LABEL > c.labels.size:
-                return NEED_LABELS
-            first = cursor[_GROUP]
-            end = first + 1
-            ordinary = True
-            signal = rows[first].signal
-            while end < stop and rows[end].signal == signal:
-                end += 1
-            for i in range(first, end):
-                ordinary = ordinary and rows[i].again == 0 and rows[i].tick == tick
-            if not ordinary:
-                k.order_group(rows, order, first, end, tick)
-            row = k.count_group(c, rows, labels, order, first, end, tick, ticks_per_hour)
-            if row >= 0 and c.day_authors[row] >= min_authors:
-                touched[cursor[_TOUCHED]] = row
-                cursor[_TOUCHED] += 1
-            cursor[_GROUP] = end
+        why, cursor[_USE], cursor[_TOUCHED] = k.count_uses(
+            c,
+            rows,
+            labels,
+            order,
+            cursor[_USE],
+            stop,
+            tick,
+            ticks_per_hour,
+            max_rows,
+            min_authors,
+            touched,
+            cursor[_TOUCHED],
+        )
+        if why != k.COUNTED:
+            return NEED_ROWS if why == k.NO_ROW else NEED_LABELS
         if n[k.ROWS] != n[k.LIVE]:
             n[k.LIVE] = n[k.ROWS]
             out.live[out.used[4], 0] = tick
             out.live[out.used[4], 1] = n[k.ROWS]
             out.used[4] += 1
-        hourly = (tick + 1) % ticks_per_hour == 0
-        if cursor[_TOUCHED] > 0 or (hourly and n[k.TRACKED] > 0):
-            volume_sums(c, tick, windows, ticks_per_hour, volumes)
+        hourly = n[k.TRACKED] > 0 and (tick + 1) % ticks_per_hour == 0
+        count = cursor[_TOUCHED]
+        if count > 0 or hourly:
+            volume_sums(n, c.volume, c.hour_volume, tick, windows, ticks_per_hour, sums)
             if hourly:
-                judge_tracked(
-                    c, out, tick, windows, volumes, min_authors, min_growth, ticks_per_hour
+                followed = tracked(c, tick, ticks_per_hour)
+                judge(
+                    c,
+                    out,
+                    c.tracked_rows,
+                    followed,
+                    tick,
+                    windows,
+                    sums,
+                    min_authors,
+                    min_growth,
+                    ticks_per_hour,
+                    True,
                 )
-            for i in range(cursor[_TOUCHED]):
-                if not (hourly and c.tracked[touched[i]] >= tick):
-                    judge(
-                        c,
-                        out,
-                        touched[i],
-                        tick,
-                        windows,
-                        volumes,
-                        min_authors,
-                        min_growth,
-                        ticks_per_hour,
-                        False,
-                    )
+                count = _without_tracked(c.signals, touched, count)
+            judge(
+                c,
+                out,
+                touched,
+                count,
+                tick,
+                windows,
+                sums,
+                min_authors,
+                min_growth,
+                ticks_per_hour,
+                False,
+            )
         n[k.NOW] = tick
         cursor[_TICK_START] = stop
         cursor[_INSIDE] = 0
-    at = cursor[_VOLUME]
-    while at < volume.size:
-        now = np.int64(volume[at].apply)
-        k.advance_volume(c, now, ticks_per_hour)
-        k.add_volume(c, now, np.int64(volume[at].tick), volume[at].reels, ticks_per_hour)
-        at += 1
-    cursor[_VOLUME] = at
+    cursor[_VOLUME] = k.add_volume(
+        n, c.volume, c.hour_volume, volume, cursor[_VOLUME], through, ticks_per_hour
+    )
     return FINISHED
+
+
+@njit(cache=True)
+def _need(c: Counts, out: Reports, tick: int, uses: int, max_rows: int, max_uses: int) -> int:
+    """Return what must be done before a tick with so many uses can be closed."""
+    n = c.n
+    if out.used[0] + uses + n[k.TRACKED] + 1 > out.signal.size or out.used[4] == out.live.shape[0]:
+        return NEED_REPORTS
+    if uses == 0:
+        return FINISHED
+    if n[k.CLEANED] != tick and (
+        tick // c.volume.size > n[k.DAY] or n[k.ROWS] > _PRESSURE * max_rows
+    ):
+        return NEED_CLEANING
+    if c.uses.size < max_uses:
+        k.expire_uses(n, c.uses, tick, c.volume.size)
+        if c.uses.size - (n[k.NEXT_USE] - n[k.FIRST_USE]) < 4 * uses:
+            return NEED_LOG
+    if n[k.PAIRS] + 2 * uses > _PAIR_LOAD * c.pairs.size:
+        return NEED_PAIRS
+    return FINISHED
+
+
+@njit(cache=True)
+def _without_tracked(signals: Records, touched: npt.NDArray[np.int32], count: int) -> int:
+    """Keep those of the first `count` rows that are not tracked; return how many."""
+    kept = 0
+    for i in range(count):
+        if signals[touched[i]].tracked == k.UNTRACKED:
+            touched[kept] = touched[i]
+            kept += 1
+    return kept
 
 
 def _power_below(number: int) -> int:
@@ -354,144 +375,92 @@ def _empty(settings: ShardSettings) -> Counts:
     return Counts(
         n=n,
         slots=np.zeros(_power_below(rows) * 4, np.int32),
-        key=np.zeros(rows, np.uint64),
-        kind=np.zeros(rows, np.uint8),
-        born=np.zeros(rows, np.int32),
-        last=np.zeros(rows, np.int32),
-        used=np.zeros(rows, np.int32),
-        total=np.zeros(rows, np.int64),
-        day_authors=np.zeros(rows, np.int32),
-        day_reels=np.zeros(rows, np.int32),
+        signals=np.zeros(rows, k.SIGNAL),
         authors=np.zeros((rows, day), np.uint16),
         reels=np.zeros((rows, day), np.uint16),
         hour_authors=np.zeros((rows, HOURS), np.uint16),
         hour_reels=np.zeros((rows, HOURS), np.uint16),
-        head=np.full(rows, k.NONE, np.int64),
-        tracked=np.full(rows, k.UNTRACKED, np.int32),
-        detailed=np.zeros(rows, np.int32),
-        label_at=np.zeros(rows, np.int64),
-        label_len=np.zeros(rows, np.int32),
         tracked_rows=np.zeros(rows, np.int32),
         labels=np.zeros(4 * k.MAX_LABEL, np.uint8),
-        use_signal=np.zeros(_MIN_LOG, np.uint64),
-        use_reel=np.zeros(_MIN_LOG, np.uint64),
-        use_author=np.zeros(_MIN_LOG, np.uint64),
-        use_tick=np.zeros(_MIN_LOG, np.int32),
-        use_young=np.zeros(_MIN_LOG, np.uint8),
-        use_prev=np.zeros(_MIN_LOG, np.int64),
+        uses=np.zeros(_MIN_LOG, k.LOGGED),
         buckets=np.full(_MIN_LOG, k.NONE, np.int64),
-        pair_key=np.zeros(_MIN_PAIRS, np.uint64),
-        pair_tick=np.zeros(_MIN_PAIRS, np.int32),
+        pairs=np.zeros(_MIN_PAIRS, k.PAIR),
         volume=np.zeros(day, np.int64),
         hour_volume=np.zeros(HOURS, np.int64),
     )
 
 
-_PER_ROW: Final = (
-    "key",
-    "kind",
-    "born",
-    "last",
-    "used",
-    "total",
-    "day_authors",
-    "day_reels",
-    "authors",
-    "reels",
-    "hour_authors",
-    "hour_reels",
-    "head",
-    "tracked",
-    "detailed",
-    "label_at",
-    "label_len",
-)
-_PER_USE: Final = ("use_signal", "use_reel", "use_author", "use_tick", "use_young", "use_prev")
+_PER_ROW: Final = ("signals", "authors", "reels", "hour_authors", "hour_reels")
 
 
 def _with_rows(c: Counts, rows: int) -> Counts:
     """Return the counts with room for `rows` signals."""
     grown = {name: _resized(getattr(c, name), rows) for name in (*_PER_ROW, "tracked_rows")}
     slots = np.zeros(_power_below(max(rows - 1, 1)) * 4, np.int32)
-    _index(slots, grown["key"], int(c.n[k.ROWS]))
+    _index(slots, grown["signals"], int(c.n[k.ROWS]))
     return c._replace(slots=slots, **grown)
 
 
-def _resized(array: npt.NDArray[np.generic], rows: int) -> npt.NDArray[np.generic]:
+def _resized(array: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
     grown = np.zeros((rows, *array.shape[1:]), array.dtype)
     grown[: array.shape[0]] = array
     return grown
 
 
 @njit(cache=True)
-def _index(slots: npt.NDArray[np.int32], keys: npt.NDArray[np.uint64], rows: int) -> None:
-    slots[:] = 0
+def _index(slots: npt.NDArray[np.int32], signals: Records, rows: int) -> None:
     for row in range(rows):
-        slots[k.slot_of(slots, keys, keys[row])] = row + 1
+        slots[k.slot_of(slots, signals, signals[row].key)] = row + 1
 
 
 def _with_log(c: Counts, uses: int) -> Counts:
     """Return the counts with a log of `uses` uses, those that are kept in their new places."""
     sequence = np.arange(c.n[k.FIRST_USE], c.n[k.NEXT_USE])
-    grown = {name: np.zeros(uses, getattr(c, name).dtype) for name in _PER_USE}
-    for name, array in grown.items():
-        array[sequence & (uses - 1)] = getattr(c, name)[sequence & (c.use_reel.size - 1)]
+    log = np.zeros(uses, k.LOGGED)
+    log[sequence & (uses - 1)] = c.uses[sequence & (c.uses.size - 1)]
     buckets = np.full(uses, k.NONE, np.int64)
-    _chain_young(sequence, grown["use_signal"], grown["use_young"], grown["use_prev"], buckets)
-    return c._replace(buckets=buckets, **grown)
+    _chain_young(sequence, log, buckets)
+    return c._replace(buckets=buckets, uses=log)
 
 
 @njit(cache=True)
-def _chain_young(
-    sequence: I64,
-    signals: npt.NDArray[np.uint64],
-    young: U8,
-    prev: I64,
-    buckets: I64,
-) -> None:
+def _chain_young(sequence: I64, uses: Records, buckets: I64) -> None:
     mask = buckets.size - 1
     for use in sequence:
         at = use & mask
-        if young[at] == 1:
-            bucket = np.int64(signals[at] & np.uint64(mask))
-            prev[at] = buckets[bucket]
+        if uses[at].young == 1:
+            bucket = np.int64(uses[at].signal & np.uint64(mask))
+            uses[at].prev = buckets[bucket]
             buckets[bucket] = use
 
 
 def _with_pairs(c: Counts, tick: int, coming: int, settings: ShardSettings) -> Counts:
     """Return the counts without stale pairs, in a table with room for `coming` more."""
-    live = (c.pair_key != 0) & (c.pair_tick > tick - c.volume.size)
-    keys, ticks = c.pair_key[live], c.pair_tick[live]
-    slots = c.pair_key.size
-    while slots < settings.max_pairs and 2 * (keys.size + coming) > slots:
+    pairs = c.pairs[(c.pairs["key"] != 0) & (c.pairs["tick"] > tick - c.volume.size)]
+    slots = c.pairs.size
+    while slots < settings.max_pairs and 2 * (pairs.size + coming) > slots:
         slots *= 2
-    if keys.size > slots // 4 and 2 * (keys.size + coming) > slots:
+    if pairs.size > slots // 4 and 2 * (pairs.size + coming) > slots:
         # At the limit the oldest are forgotten, by whole ticks.
-        cut = keys.size - slots // 4
-        recent = ticks > np.partition(ticks, cut)[cut]
-        keys, ticks = keys[recent], ticks[recent]
-    while 2 * (keys.size + coming) > slots:
+        cut = pairs.size - slots // 4
+        pairs = pairs[pairs["tick"] > np.partition(pairs["tick"], cut)[cut]]
+    while 2 * (pairs.size + coming) > slots:
         slots *= 2
-    table = np.zeros(slots, np.uint64), np.zeros(slots, np.int32)
-    _insert_pairs(keys, ticks, *table)
-    c.n[k.PAIRS] = keys.size
-    return c._replace(pair_key=table[0], pair_tick=table[1])
+    table = np.zeros(slots, k.PAIR)
+    _insert_pairs(pairs, table)
+    c.n[k.PAIRS] = pairs.size
+    return c._replace(pairs=table)
 
 
 @njit(cache=True)
-def _insert_pairs(
-    keys: npt.NDArray[np.uint64],
-    ticks: npt.NDArray[np.int32],
-    table: npt.NDArray[np.uint64],
-    table_ticks: npt.NDArray[np.int32],
-) -> None:
+def _insert_pairs(pairs: Records, table: Records) -> None:
     mask = table.size - 1
-    for i in range(keys.size):
-        at = np.int64(keys[i] & np.uint64(mask))
-        while table[at] != 0:
+    for i in range(pairs.size):
+        at = np.int64(pairs[i].key & np.uint64(mask))
+        while table[at].key != 0:
             at = (at + 1) & mask
-        table[at] = keys[i]
-        table_ticks[at] = ticks[i]
+        table[at].key = pairs[i].key
+        table[at].tick = pairs[i].tick
 
 
 def _cleaned(c: Counts, tick: int, settings: ShardSettings) -> Counts:
@@ -499,47 +468,46 @@ def _cleaned(c: Counts, tick: int, settings: ShardSettings) -> Counts:
     n = int(c.n[k.ROWS])
     c.n[k.DAY] = tick // c.volume.size
     c.n[k.CLEANED] = tick
-    used, tracked = c.used[:n], c.tracked[:n] != k.UNTRACKED
+    used = c.signals["used"][:n]
     keep = used > tick - HOURS * settings.ticks_per_hour
     limit = int(_RELIEF * settings.max_rows)
     if n > _PRESSURE * settings.max_rows and np.count_nonzero(keep) > limit:
         keep = used > np.partition(used, n - limit)[n - limit]
-    keep |= tracked
+    keep |= c.signals["tracked"][:n] != k.UNTRACKED
     kept = np.flatnonzero(keep)
     if kept.size == n:
         return c
     c.n[k.ROWS] = kept.size
     c.n[k.EVICTED] += n - kept.size
-    fields = {}
-    for name in _PER_ROW:
-        array = np.zeros_like(getattr(c, name))
-        array[: kept.size] = getattr(c, name)[kept]
-        fields[name] = array
+    fields = {name: _compacted(getattr(c, name), kept) for name in _PER_ROW}
     moved = np.cumsum(keep) - 1
     tracked_rows = np.zeros_like(c.tracked_rows)
     count = int(c.n[k.TRACKED])
     tracked_rows[:count] = moved[c.tracked_rows[:count]]
-    labels, label_at = _packed_labels(c.labels, fields["label_at"], fields["label_len"], kept.size)
-    c.n[k.LABEL_BYTES] = int(fields["label_len"][: kept.size].sum())
-    fields["label_at"] = label_at
+    labels = np.zeros_like(c.labels)
+    c.n[k.LABEL_BYTES] = _pack_labels(c.labels, fields["signals"], kept.size, labels)
     slots = np.zeros_like(c.slots)
-    _index(slots, fields["key"], kept.size)
+    _index(slots, fields["signals"], kept.size)
     return c._replace(slots=slots, tracked_rows=tracked_rows, labels=labels, **fields)
 
 
+def _compacted(array: npt.NDArray[Any], kept: npt.NDArray[np.intp]) -> npt.NDArray[Any]:
+    compacted = np.zeros_like(array)
+    compacted[: kept.size] = array[kept]
+    return compacted
+
+
 @njit(cache=True)
-def _packed_labels(
-    labels: U8, label_at: I64, label_len: npt.NDArray[np.int32], rows: int
-) -> tuple[U8, I64]:
-    packed = np.zeros_like(labels)
-    places = np.zeros_like(label_at)
+def _pack_labels(labels: U8, signals: Records, rows: int, packed: U8) -> int:
+    """Copy the labels of the first rows on end into `packed`; return their bytes."""
     at = 0
     for row in range(rows):
-        places[row] = at
-        for i in range(label_len[row]):
-            packed[at + i] = labels[label_at[row] + i]
-        at += label_len[row]
-    return packed, places
+        start = signals[row].label_at
+        for i in range(signals[row].label_len):
+            packed[at + i] = labels[start + i]
+        signals[row].label_at = at
+        at += signals[row].label_len
+    return at
 
 
 class _ReportRoom:

@@ -39,10 +39,10 @@ def find(
     Parameters, all places and lengths in bytes of `data` (uint8, UTF-8): `text_*` the n captions,
     the n transcripts and the hashtags that the reels came with, all in normal form; the hashtags of
     reel i are the texts from `2 * n + tag_bounds[i]` to `2 * n + tag_bounds[i + 1]`. `sound_*` of
-    shape (n,), length 0 for none; `label_lengths` the length of the sound's whole label, which
-    begins with its id. `classes` and `stops` as in `trend.words.scan`. `data` begins with as much
-    free room as captions and transcripts take together: ids of phrases, and of hashtags from
-    captions, are written there.
+    shape (n,), length 0 for none; `label_lengths`, below 2**16, of the sounds' labels, which begin
+    with the ids. `classes` and `stops` as in `trend.words.scan`. `data` begins with as much free
+    room as captions and transcripts take together: ids of phrases, and of hashtags from captions,
+    are written there.
 
     Where a reel came without hashtags they are taken from its caption. Returns FOUND, in the order
     of the reels, with `at` a place in `data`.
@@ -55,7 +55,7 @@ def find(
     seen = np.empty(size, SEEN)
     seen["reel"][:] = -1
     words = np.empty(MAX_WORDS - 1, WORD)
-    found = np.empty(16 * n + room, FOUND)
+    found = np.empty(24 * n + room, FOUND)
     count = 0
     out = 0
     for reel in range(n):
@@ -81,8 +81,19 @@ def find(
                 at = text_starts[text]
                 end = at + text_lengths[text]
                 out, count, phrases = scan(
-                    *(data, at, end, classes, stops, out, words),
-                    *(found, count, seen, reel, left, max_tags),
+                    data,
+                    at,
+                    end,
+                    classes,
+                    stops,
+                    out,
+                    words,
+                    found,
+                    count,
+                    seen,
+                    reel,
+                    left,
+                    max_tags,
                 )
                 left -= phrases
     return found[:count]

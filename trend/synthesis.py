@@ -3,8 +3,8 @@
 Tick by tick, over the reports of all shards in the order of their signals:
 
 1. Bursts whose false-discovery rate over all signals alive is within the limit are *discoveries*.
-2. A discovery that is in no trend joins the one it shares most reels with, if that is enough of the
-   smaller one's reels; discoveries of one tick that share reels become one new trend.
+2. A discovery that is in no trend joins the one whose reels hold most of its own, if that is enough;
+   the discoveries of one tick come in the order of their p-values.
 3. At the end of each hour every trend's stage is judged (`trend.stages`).
 4. A trend that is new, changed its stage, its members or doubled gets a new revision.
 
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trend import bursts
-from trend.overlap import Sample, shared
+from trend.overlap import Sample, sample, shared, union
 from trend.shard import ShardReports
 from trend.significance import q_values
 from trend.stages import StageMachine
@@ -36,6 +36,11 @@ FORGET_H: Final = 6
 """Hours without a report after which a signal is forgotten; followed ones are reported each hour."""
 MAX_MEMBERS: Final = 16
 """Members named in a trend at most, those of most reels."""
+SEP: Final = "\x1f"
+"""Between id and label in the label bytes of a sound."""
+_NO_COUNTS: Final = np.zeros(0, np.int64)
+_NO_NUMBERS: Final = np.zeros(0, np.float64)
+_NO_REELS: Final = Sample(np.zeros(0, np.uint64), None)
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -47,19 +52,35 @@ class Signal:
     kind: int
     id: str
     label: str
-    tick: int
-    window: int
     onset: int
-    log10_p: float
-    burst_tick: int
-    authors: npt.NDArray[np.int64]
-    reels: npt.NDArray[np.int64]
-    expected: npt.NDArray[np.float64]
-    before: npt.NDArray[np.float64]
-    volume: npt.NDArray[np.int64]
-    sample: Sample
+    """First tick of its burst."""
+    tick: int = 0
+    """Tick of the last report."""
+    burst_tick: int = 0
+    """Tick of the last report in which it burst."""
+    window: int = 0
+    """Index of the window in which it then was most improbable."""
+    log10_p: float = 0.0
+    authors: npt.NDArray[np.int64] = field(default_factory=lambda: _NO_COUNTS)
+    reels: npt.NDArray[np.int64] = field(default_factory=lambda: _NO_COUNTS)
+    expected: npt.NDArray[np.float64] = field(default_factory=lambda: _NO_NUMBERS)
+    before: npt.NDArray[np.float64] = field(default_factory=lambda: _NO_NUMBERS)
+    volume: npt.NDArray[np.int64] = field(default_factory=lambda: _NO_COUNTS)
+    sample: Sample = _NO_REELS
     series: dict[int, tuple[int, float]] = field(default_factory=dict)
     """Hour -> reels and expected reels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Height:
+    """The window in which a trend had most authors."""
+
+    tick: int
+    authors: int
+    reels: int
+    expected: float
+    """Authors."""
+    window: int
 
 
 @dataclass(slots=True)
@@ -79,14 +100,34 @@ class Trend:
     revision: int = 0
     told_authors: int = 0
     told_members: tuple[int, ...] = ()
+    height: Height | None = None
+    """When most authors used it."""
+    _reels: Sample | None = None
+    _named: list[Signal] | None = None
 
     @property
     def leader(self) -> Signal:
         """The signal of most authors in the trend's window, by its hash where two are equal."""
         return max(self.signals.values(), key=lambda s: (int(s.authors[self.window]), s.hash))
 
+    @property
+    def reels(self) -> Sample:
+        """The reels of all its signals."""
+        if self._reels is None:
+            self._reels = union([signal.sample for signal in self.signals.values()])
+        return self._reels
+
+    def changed(self) -> None:
+        """Note that a signal came, went or has a new sample."""
+        self._reels = self._named = None
+
     def members(self) -> list[Signal]:
         """Return the signals to name, most reels first, without phrases within phrases."""
+        if self._named is None:
+            self._named = self._members()
+        return self._named
+
+    def _members(self) -> list[Signal]:
         ranked = sorted(
             self.signals.values(), key=lambda s: (-int(s.reels[self.window]), -len(s.id), s.hash)
         )
@@ -107,7 +148,7 @@ def _says_it(other: Signal, phrase: Signal) -> bool:
     """Whether a phrase is told by another one: shares words and nearly all reels with it."""
     if other.kind != _PHRASE or not set(other.id.split()) & set(phrase.id.split()):
         return False
-    return shared(other.sample, phrase.sample, bursts.SAMPLE)[1] >= NESTED
+    return shared(other.sample, phrase.sample)[1] >= NESTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +174,14 @@ class Synthesis:
         wide = [i for i, h in enumerate(settings.windows_h) if h >= STAGE_WINDOW_H]
         self._stage_window = wide[0] if wide else len(settings.windows_h) - 1
 
-    def tick(self, tick: int, reports: list[ShardReports], tests: int) -> list[Trend]:
+    def tick(
+        self, tick: int, reports: list[tuple[ShardReports, npt.NDArray[np.int64]]], tests: int
+    ) -> list[Trend]:
         """Take all reports of one tick and return the trends that have a new revision, by id.
 
         Args:
             tick: later than every tick before.
-            reports: with reports of this tick alone, in any order.
+            reports: of the shards, each with the rows that are of this tick; in any order.
             tests: signals alive over all shards.
         """
         burst: list[Signal] = []
@@ -157,11 +200,13 @@ class Synthesis:
             self._forget(tick)
         return revised
 
-    def _take(self, tick: int, reports: list[ShardReports]) -> list[tuple[Signal, bool]]:
+    def _take(
+        self, tick: int, reports: list[tuple[ShardReports, npt.NDArray[np.int64]]]
+    ) -> list[tuple[Signal, bool]]:
         """Update the signals with their reports; return them in the order of their hashes."""
         taken: list[tuple[Signal, bool]] = []
-        for report in reports:
-            for i in range(report.signal.size):
+        for report, rows in reports:
+            for i in rows.tolist():
                 signal = self._update(tick, report, i)
                 taken.append((signal, bool(report.numbers[i, bursts.BURST])))
         taken.sort(key=lambda pair: pair[0].hash)
@@ -169,37 +214,17 @@ class Synthesis:
 
     def _update(self, tick: int, report: ShardReports, i: int) -> Signal:
         key = int(report.signal[i])
-        numbers = report.numbers[i]
+        numbers = report.numbers[i].tolist()
         signal = self._signals.get(key)
-        if numbers[bursts.LABEL_LEN] or signal is None:
-            at = int(numbers[bursts.LABEL_AT])
-            text = report.labels[at : at + int(numbers[bursts.LABEL_LEN])].decode("utf-8", "ignore")
-            name, _, label = text.partition("\x1f")
-            at = int(numbers[bursts.SAMPLE_AT])
-            sample = report.samples[at : at + int(numbers[bursts.SAMPLE_LEN])].copy()
-            fresh = Signal(
+        if signal is None:
+            name, _, label = _slice(report.labels, numbers).decode("utf-8", "ignore").partition(SEP)
+            signal = self._signals[key] = Signal(
                 hash=key,
-                kind=int(numbers[bursts.KIND]),
+                kind=numbers[bursts.KIND],
                 id=name,
                 label=label or name,
-                tick=tick,
-                window=int(numbers[bursts.WINDOW]),
-                onset=int(numbers[bursts.ONSET]),
-                log10_p=0.0,
-                burst_tick=tick,
-                authors=report.authors[i],
-                reels=report.reels[i],
-                expected=report.expected[i],
-                before=report.before[i],
-                volume=report.volume[i],
-                sample=sample,
-                series=self._series(tick, report.series[int(numbers[bursts.SERIES_AT])]),
+                onset=numbers[bursts.ONSET],
             )
-            if signal is None:
-                self._signals[key] = signal = fresh
-            else:
-                signal.sample = sample
-                signal.series.update(fresh.series)
         signal.tick = tick
         signal.authors = report.authors[i].copy()
         signal.reels = report.reels[i].copy()
@@ -207,11 +232,17 @@ class Synthesis:
         signal.before = report.before[i].copy()
         signal.volume = report.volume[i].copy()
         signal.log10_p = float(report.log10_p[i])
+        if numbers[bursts.LABEL_LEN]:
+            at, length = numbers[bursts.SAMPLE_AT], numbers[bursts.SAMPLE_LEN]
+            signal.sample = sample(report.samples[at : at + length].copy(), bursts.SAMPLE)
+            signal.series.update(self._series(tick, report.series[numbers[bursts.SERIES_AT]]))
+            if key in self._owner:
+                self.trends[self._owner[key]].changed()
         if numbers[bursts.BURST]:
             signal.burst_tick = tick
-            signal.window = int(numbers[bursts.WINDOW])
-            signal.onset = min(signal.onset, int(numbers[bursts.ONSET]))
-        self._add_hour(signal, tick, int(numbers[bursts.HOUR_REELS]))
+            signal.window = numbers[bursts.WINDOW]
+            signal.onset = min(signal.onset, numbers[bursts.ONSET])
+        self._add_hour(signal, tick, numbers[bursts.HOUR_REELS])
         return signal
 
     def _series(self, tick: int, series: npt.NDArray[np.float64]) -> dict[int, tuple[int, float]]:
@@ -248,6 +279,7 @@ class Synthesis:
         for signal in found:
             trend = self._closest(signal) or self._begin(signal)
             trend.signals[signal.hash] = signal
+            trend.changed()
             trend.log10_p = min(trend.log10_p, signal.log10_p)
             trend.q_value = min(trend.q_value, lowest[signal.hash])
             self._owner[signal.hash] = trend.id
@@ -258,11 +290,10 @@ class Synthesis:
         """Return the trend that shares most reels with a signal, if they are enough."""
         best: tuple[float, int, str] | None = None
         for trend in self.trends.values():
-            for other in trend.signals.values():
-                both, share = shared(signal.sample, other.sample, bursts.SAMPLE)
-                if both >= MIN_SHARED and share >= self.settings.overlap:
-                    rank = (share, both, trend.id)
-                    best = rank if best is None else max(best, rank)
+            both, share = shared(signal.sample, trend.reels)
+            if both >= MIN_SHARED and share >= self.settings.overlap:
+                rank = (share, both, trend.id)
+                best = rank if best is None else max(best, rank)
         return self.trends[best[2]] if best else None
 
     def _begin(self, signal: Signal) -> Trend:
@@ -293,10 +324,19 @@ class Synthesis:
                 bursting=quiet == 0,
                 settled=quiet >= (bursts.TRACKED_DAYS * 24 - 2) * day // 24,
             )
-        members = tuple(sorted(s.hash for s in trend.members()))
         authors = int(leader.authors[trend.window])
-        changed |= hourly and members != trend.told_members
+        if trend.height is None or authors > trend.height.authors:
+            trend.height = Height(
+                tick,
+                authors,
+                int(leader.reels[trend.window]),
+                max(float(leader.expected[trend.window]), 0.0),
+                trend.window,
+            )
         changed |= authors >= DOUBLED * trend.told_authors > 0
+        if hourly or changed:
+            members = tuple(sorted(s.hash for s in trend.members()))
+            changed |= members != trend.told_members
         if changed:
             trend.revision += 1
             trend.told_members = members
@@ -313,8 +353,13 @@ class Synthesis:
                 trend = self.trends[owner]
                 if len(trend.signals) > 1:
                     del trend.signals[key]
+                    trend.changed()
                 else:
                     del self.trends[owner]
+
+
+def _slice(labels: bytes, numbers: list[int]) -> bytes:
+    return labels[numbers[bursts.LABEL_AT] : numbers[bursts.LABEL_AT] + numbers[bursts.LABEL_LEN]]
 
 
 def trend_id(signal: int, onset: int, tick_seconds: int) -> str:
@@ -322,7 +367,7 @@ def trend_id(signal: int, onset: int, tick_seconds: int) -> str:
 
     Example:
         >>> trend_id(signal=1, onset=2_945_520, tick_seconds=600)
-        '01KDVV6GC0M4SHAD3B06BEEJHE'
+        '01KDY02100PSRZFGAREEG4YRBS'
     """
     milliseconds = onset * tick_seconds * 1000
     digest = hashlib.blake2b(signal.to_bytes(8, "big") + onset.to_bytes(8, "big"), digest_size=10)

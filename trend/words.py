@@ -36,9 +36,9 @@ FOUND = np.dtype(
     [
         ("signal", np.uint64),  # hash of the id, seeded by kind
         ("at", np.int64),  # start of the label in the buffer, bytes
-        ("length", np.int32),  # of the label, bytes
         ("reel", np.int32),  # row of the reel
-        ("kind", np.int32),
+        ("length", np.uint16),  # of the label, bytes
+        ("kind", np.uint8),
     ],
     align=True,
 )
@@ -105,8 +105,9 @@ def add_tag(
     return add(found, count, seen, reel, HASHTAG, signal, start, length)
 
 
+# One piece, because a call for each word's phrases makes the whole pass a third slower.
 @njit(cache=True)
-def scan(
+def scan(  # noqa: PLR0912, PLR0915
     data: npt.NDArray[np.uint8],
     at: int,
     end: int,
@@ -142,7 +143,7 @@ def scan(
             at += width
             held = 0 if dense else held
             continue
-        if kind != LETTER and kind != DIGIT and kind != DENSE:
+        if kind not in (LETTER, DIGIT, DENSE):
             at += width
             held = 0
             if code == _HASH:
@@ -173,18 +174,23 @@ def scan(
         edge = (characters > 1 or only_digits) and not is_stop(
             stops, hash_slice(data, start, out - start, np.uint64(0))
         )
-        if edge:
-            before = count
-            count = _add_phrases(
-                *(data, out, only_digits, words, held),
-                *(found, count, seen, reel, max_phrases - phrases),
-            )
-            phrases += count - before
+        all_digits = only_digits
+        for i in range(held if edge else 0):
+            all_digits = all_digits and words[i]["digits"]
+            begin = words[i]["start"]
+            length = out - begin
+            if words[i]["edge"] and not all_digits and length <= MAX_ID_BYTES:
+                if phrases == max_phrases:
+                    break
+                signal = hash_slice(data, begin, length, np.uint64(PHRASE))
+                before = count
+                count = add(found, count, seen, reel, PHRASE, signal, begin, length)
+                phrases += count - before
         held = _hold(words, held, start, edge, only_digits)
     return out, count, phrases
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _hold(words: npt.NDArray[np.void], held: int, start: int, edge: bool, only_digits: bool) -> int:
     """Put a word before those held; returns how many are held then."""
     held = min(held + 1, MAX_WORDS - 1)
@@ -194,31 +200,6 @@ def _hold(words: npt.NDArray[np.void], held: int, start: int, edge: bool, only_d
     words[0]["edge"] = edge
     words[0]["digits"] = only_digits
     return held
-
-
-@njit(cache=True, inline="always")
-def _add_phrases(
-    data: npt.NDArray[np.uint8],
-    end: int,
-    only_digits: bool,
-    words: npt.NDArray[np.void],
-    held: int,
-    found: npt.NDArray[np.void],
-    count: int,
-    seen: npt.NDArray[np.void],
-    reel: int,
-    room: int,
-) -> int:
-    """Note the phrases that end with a word, the shortest first; returns the new `count`."""
-    limit = count + room
-    for i in range(held):
-        only_digits = only_digits and words[i]["digits"] != 0
-        start = words[i]["start"]
-        length = end - start
-        if words[i]["edge"] and not only_digits and length <= MAX_ID_BYTES and count < limit:
-            signal = hash_slice(data, start, length, np.uint64(PHRASE))
-            count = add(found, count, seen, reel, PHRASE, signal, start, length)
-    return count
 
 
 @njit(cache=True, inline="always")
@@ -246,9 +227,9 @@ def _copy_word(
             if at + width >= end:
                 break
             after = classes[decode(data, at + width)[0]]
-            if after != LETTER and after != DIGIT:
+            if after not in (LETTER, DIGIT):
                 break
-            if code == 0x2018 or code == 0x2019 or code == 0x2BC:
+            if code in (0x2018, 0x2019, 0x2BC):
                 data[out] = 0x27
                 out += 1
             elif code == 0x2010:
@@ -304,9 +285,9 @@ def _copy_tag(
     while at < end:
         code, width = decode(data, at)
         kind = classes[code]
-        if kind == LETTER or kind == DENSE:
+        if kind in (LETTER, DENSE):
             lettered = True
-        elif kind != MARK and kind != DIGIT and code != _UNDERSCORE:
+        elif kind not in (MARK, DIGIT) and code != _UNDERSCORE:
             break
         out = _copy(data, at, width, out)
         at += width

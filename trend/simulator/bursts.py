@@ -81,7 +81,13 @@ class BurstMaker:
             region = int(rng.choice(len(REGION_SHARE), p=REGION_SHARE))
             region = region if rng.random() < 0.35 else EVERYWHERE
             size = round(log_uniform(rng, SMALLEST_TREND, largest))
-            made.append(self._burst(f"trend-{at}", kind, region, size, peak, doubling, halving))
+            burst = self._burst(f"trend-{at}", kind, region, size, peak, doubling, halving)
+            for _ in range(6):  # its busiest evening would come after the stream: it was earlier
+                if burst.peak <= end - 4 * HOUR:
+                    break
+                peak = max(peak - 4 * HOUR, 0.3 * end)
+                burst = self._burst(f"trend-{at}", kind, region, size, peak, doubling, halving)
+            made.append(burst)
         return made
 
     def fizzles(self, count: int) -> list[Burst]:
