@@ -1,6 +1,6 @@
 """The detection flow: reels in, trends out. Wiring only.
 
-    source -> decode -> dedupe -> identify -> explode -> count, detect (by shard) -> synthesise -> sinks
+    source -> decode -> dedupe -> identify -> explode -> count, detect -> synthesise -> sinks
 
 Each step is a file of this name in `operators/`. What flows between them is in `operators.blocks`:
 whole polls as columns. Keys are partitions up to explode, shards from there, and one for the rest.
@@ -8,16 +8,17 @@ whole polls as columns. Keys are partitions up to explode, shards from there, an
 
 import pickle
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import Source
+from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
 from flows.settings import Settings
-from operators.blocks import SHARDS, Decoded, Fresh, Poll, Reject, ShardRows, shard_name
+from operators.blocks import SHARDS, Decoded, Fresh, Poll, Reject, ShardRows
 from operators.catalogue import reel_ids
 from operators.count import CountLogic
 from operators.decode import decode
@@ -25,7 +26,7 @@ from operators.dedupe import Dedupe, DedupeLogic, EventTime
 from operators.explode import Explode
 from operators.identify import identify
 from operators.sources.board import Board
-from operators.synthesise import SynthesiseLogic, SynthesiseSettings
+from operators.synthesise import SynthesiseLogic, SynthesiseSettings, Told
 from schemas.trends import Trend
 from trend.shard import ShardSettings
 from trend.synthesis import SynthesisSettings
@@ -46,32 +47,37 @@ class Ends:
     board: Path | None = None
 
 
-def build(settings: Settings, ends: Ends) -> Dataflow:
-    """Return the dataflow that finds the trends in `ends.source`."""
+def build(settings: Settings, ends: Ends, recovery: bool = True) -> Dataflow:
+    """Return the dataflow that finds the trends in `ends.source`.
+
+    Bytewax asks every step for a snapshot at each epoch even where nobody keeps it; `recovery` is
+    False to be spared the work.
+    """
     board = Board.open(ends.board) if ends.board else None
     flow = Dataflow("detect")
     polls = op.input("source", flow, ends.source)
     decoded = op.map("decode", polls, decode)
 
     rejects = op.flat_map("rejects", decoded, _rejects_of(board))
-    for number, sink in enumerate(ends.rejects):
-        op.output(f"rejects-{number}", rejects, sink)
+    for number, rejects_sink in enumerate(ends.rejects):
+        op.output(f"rejects-{number}", rejects, rejects_sink)
 
     by_partition = op.key_on("partition", decoded, lambda item: item.partition)
-    fresh = op.stateful_batch("dedupe", by_partition, _dedupe(settings, board))
+    fresh = op.stateful_batch("dedupe", by_partition, _dedupe(settings, board, recovery))
     known = op.map_value("identify", fresh, identify)
     rows = op.flat_map("explode", known, _explode(settings))
-    reports = op.stateful_batch("count", rows, _count(settings, ends.partitions))
-    ids = op.flat_map("catalogue", known, lambda item: [(ONE, ids) for ids in reel_ids(item[1])])
-    everything = op.merge("merge", op.key_on("report", op.key_rm("shard", reports), _one), ids)
-    trends = op.stateful_batch("synthesise", everything, _synthesise(settings, ends.partitions))
-    for number, sink in enumerate(ends.trends):
-        op.output(f"trends-{number}", trends, sink)
+    reports = op.stateful_batch("count", rows, _count(settings, ends.partitions, recovery))
+    ids: KeyedStream[Told] = op.flat_map(
+        "catalogue", known, lambda item: [(ONE, ids) for ids in reel_ids(item[1])]
+    )
+    told: KeyedStream[Told] = op.map("report", reports, lambda item: (ONE, item[1]))
+    everything: KeyedStream[Told] = op.merge("merge", told, ids)
+    trends = op.stateful_batch(
+        "synthesise", everything, _synthesise(settings, ends.partitions, recovery)
+    )
+    for number, trends_sink in enumerate(ends.trends):
+        op.output(f"trends-{number}", trends, trends_sink)
     return flow
-
-
-def _one(_: object) -> str:
-    return ONE
 
 
 def _rejects_of(board: Board | None) -> Callable[[Decoded], list[tuple[str, Reject]]]:
@@ -83,7 +89,9 @@ def _rejects_of(board: Board | None) -> Callable[[Decoded], list[tuple[str, Reje
     return rejects
 
 
-def _dedupe(settings: Settings, board: Board | None) -> Callable[[bytes | None], DedupeLogic]:
+def _dedupe(
+    settings: Settings, board: Board | None, recovery: bool
+) -> Callable[[bytes | None], DedupeLogic]:
     time = EventTime(
         settings.tick_seconds,
         settings.lateness_seconds,
@@ -95,9 +103,9 @@ def _dedupe(settings: Settings, board: Board | None) -> Callable[[bytes | None],
         dedupe = (
             Dedupe(time, settings.dedupe_reels)
             if resume_state is None
-            else pickle.loads(resume_state)  # noqa: S301
+            else pickle.loads(resume_state)
         )
-        return DedupeLogic(dedupe, board)
+        return DedupeLogic(dedupe, board, recovery)
 
     return build_logic
 
@@ -106,15 +114,14 @@ def _explode(settings: Settings) -> Callable[[tuple[str, Fresh]], list[tuple[str
     explode = Explode(settings.max_phrases)
 
     def by_shard(item: tuple[str, Fresh]) -> list[tuple[str, ShardRows]]:
-        return [
-            (shard_name(s), replace(r, shard=shard_name(s)))
-            for s, r in explode(item[1], item[1].announce)
-        ]
+        return [(rows.shard, rows) for rows in explode(item[1])]
 
     return by_shard
 
 
-def _count(settings: Settings, partitions: Sequence[str]) -> Callable[[bytes | None], CountLogic]:
+def _count(
+    settings: Settings, partitions: Sequence[str], recovery: bool
+) -> Callable[[bytes | None], CountLogic]:
     shard = ShardSettings(
         tick_seconds=settings.tick_seconds,
         windows_h=settings.windows_h,
@@ -122,11 +129,11 @@ def _count(settings: Settings, partitions: Sequence[str]) -> Callable[[bytes | N
         min_growth=settings.min_growth,
         memory_bytes=settings.memory_mb * (1 << 20) // SHARDS,
     )
-    return lambda resume_state: CountLogic(shard, partitions, resume_state)
+    return lambda resume_state: CountLogic(shard, partitions, resume_state, recovery)
 
 
 def _synthesise(
-    settings: Settings, partitions: Sequence[str]
+    settings: Settings, partitions: Sequence[str], recovery: bool
 ) -> Callable[[bytes | None], SynthesiseLogic]:
     chosen = SynthesiseSettings(
         synthesis=SynthesisSettings(
@@ -139,4 +146,4 @@ def _synthesise(
         catalogue_reels=settings.catalogue_reels,
         max_examples=settings.max_examples,
     )
-    return lambda resume_state: SynthesiseLogic(chosen, partitions, resume_state)
+    return lambda resume_state: SynthesiseLogic(chosen, partitions, resume_state, recovery)

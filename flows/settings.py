@@ -27,6 +27,7 @@ from flows.errors import UserError
 PREFIX = "GROUNDSWELL_"
 CONFIG = "GROUNDSWELL_CONFIG"
 DAY_S = 86_400
+HOUR_S = 3_600
 WINDOWS = "rising whole hours from 1 to 168, such as 1,3,6,12,24"
 
 
@@ -55,7 +56,7 @@ class Settings(BaseSettings):
         600,
         ge=60,
         le=3600,
-        description="Smallest bucket of event time; must divide a day.",
+        description="Smallest bucket of event time; must divide an hour.",
         json_schema_extra=_unit("seconds"),
     )
     lateness_seconds: int = Field(
@@ -76,14 +77,14 @@ class Settings(BaseSettings):
         32,
         ge=1,
         le=1024,
-        description="Ticks after the open one that are counted before their turn.",
-        json_schema_extra=_unit("ticks"),
+        description="Reels looked ahead at; a quarter of them confirm a jump in time.",
+        json_schema_extra=_unit("reels"),
     )
     dedupe_reels: int = Field(
         200_000,
         ge=1_000,
         le=100_000_000,
-        description="Reels each partition remembers, to count a reel that comes again once.",
+        description="Reels a partition remembers at least, to count one that comes again once.",
         json_schema_extra=_unit("reels"),
     )
     memory_mb: int = Field(
@@ -116,7 +117,7 @@ class Settings(BaseSettings):
     )
     windows_h: Annotated[tuple[int, ...], NoDecode] = Field(
         (1, 3, 6, 12, 24),
-        description="Window lengths over which growth is judged; rising, each from 1 to 168.",
+        description="Window lengths over which growth is judged; rising, each from 1 to 24.",
         json_schema_extra=_unit("hours"),
     )
     max_phrases: int = Field(
@@ -149,23 +150,23 @@ class Settings(BaseSettings):
     )
     catalogue_hours: int = Field(
         48,
-        ge=1,
+        ge=24,
         le=8760,
-        description="How long the reels of rising signals are remembered, to join signals.",
+        description="How long the ids of reels are remembered, to name examples of the last day.",
         json_schema_extra=_unit("hours"),
     )
     catalogue_reels: int = Field(
         2_000_000,
         ge=1_000,
         le=100_000_000,
-        description="Uses of signals by reels that are remembered at most, to join signals.",
-        json_schema_extra=_unit("uses"),
+        description="Reels whose ids are remembered at most; older ones go first.",
+        json_schema_extra=_unit("reels"),
     )
     overlap: float = Field(
         0.3,
         gt=0,
         le=1,
-        description="Share of their reels that two signals must have in common to be one trend.",
+        description="Share of its reels that a signal must have in common with a trend to join it.",
         json_schema_extra=_unit("share"),
     )
     max_examples: int = Field(
@@ -193,9 +194,9 @@ class Settings(BaseSettings):
 
     @field_validator("tick_seconds")
     @classmethod
-    def _divides_a_day(cls, value: int) -> int:
-        if DAY_S % value:
-            raise ValueError("a number that divides a day (86400)")
+    def _divides_an_hour(cls, value: int) -> int:
+        if HOUR_S % value:
+            raise ValueError("a number that divides an hour (3600)")
         return value
 
     @field_validator("windows_h", mode="before")
@@ -206,7 +207,7 @@ class Settings(BaseSettings):
     @field_validator("windows_h")
     @classmethod
     def _rising(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        bounds = (0, *value, 169)
+        bounds = (0, *value, 25)
         if not value or any(low >= high for low, high in pairwise(bounds)):
             raise ValueError(WINDOWS)
         return value

@@ -21,14 +21,18 @@ def main(job_file: Path, process: int) -> None:
     """Run this process's share of the job to the end of its input."""
     job = jobs.read(job_file)
     settings = Settings(**job.settings)
-    recovery = RecoveryConfig(str(Path(job.state) / "recovery")) if job.state else None
-    cli_main(
-        build(settings, _ends(job, settings)),
+    recovery = _recovery(Path(job.state)) if job.state else None
+    cli_main(  # type: ignore[no-untyped-call]
+        build(settings, _ends(job, settings), recovery=recovery is not None),
         process_id=process if job.addresses else None,
         addresses=job.addresses or None,
         epoch_interval=timedelta(seconds=settings.epoch_seconds),
         recovery_config=recovery,
     )
+
+
+def _recovery(state: Path) -> RecoveryConfig:
+    return RecoveryConfig(str(state / "recovery"))  # type: ignore[no-untyped-call]
 
 
 def _ends(job: Job, settings: Settings) -> Ends:

@@ -1,0 +1,1 @@
+"""Bytewax-shaped pieces around the science and the contract: sources, steps, sinks."""

@@ -1,9 +1,10 @@
 """What flows between the steps: whole polls, as columns.
 
-    source --Poll--> decode --Decoded--> dedupe --Fresh--> identify --Fresh--> explode --ShardRows--> count
+    source -> Poll -> decode -> Decoded -> dedupe, identify -> Fresh -> explode -> ShardRows ->
+    count
 
-Each of these is one item of the dataflow however many reels it holds, so that the cost of the engine
-is paid per poll and never per reel.
+Each of these is one item of the dataflow however many reels it holds, so that the cost of the
+engine is paid per poll and never per reel.
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ def shard_name(shard: int) -> str:
 
 REELS_SCHEMA = pl.Schema(
     {
-        "record": pl.Int64(),  # number of the line in its partition, from 0, blank and bad lines included
+        "record": pl.Int64(),  # number of the line in its partition, from 0, counting every line
         "reel_id": pl.String(),
         "author_id": pl.String(),
         "time": pl.Int64(),  # published_at, microseconds since 1970 UTC
@@ -107,8 +108,8 @@ class Fresh:
     """Reels that are new, or that came again with other content, with their place in event time.
 
     `reels` has the columns of `REELS_SCHEMA` and `reel`, `author` (UInt64 hashes), `tick`, `apply`
-    (Int32), `again` (Boolean). All ticks before `closed` are complete for this partition. `volume` is
-    given only together with `announce`.
+    (Int32), `again` (Boolean). All ticks before `closed` are complete for this partition. `volume`
+    is given only together with `announce`.
     """
 
     partition: str
@@ -123,10 +124,10 @@ class Fresh:
 class ShardRows:
     """One poll's rows for one shard, or only the news that its partition's watermark moved."""
 
+    shard: str  # its key in the dataflow
     partition: str
     rows: npt.NDArray[np.void]  # ROW
     labels: bytes  # UTF-8; for a sound "id\\x1flabel", else the id
     closed: int
     end: bool
     volume: npt.NDArray[np.void]  # VOLUME; the same for every shard
-    shard: str = ""  # its key in the dataflow

@@ -1,9 +1,9 @@
 """Third step: each partition's reels in event time, each once.
 
 Here a record gets its place in time (`trend.clock`): its own tick, and the tick at which it takes
-effect, which for a late reel is the one its partition is in. And a reel that was here before goes no
-further, unless it now holds something else; then it goes on marked `again`, and only the signals that
-are new to it will count.
+effect, which for a late reel is the one its partition is in. And a reel that was here before goes
+no further, unless it now holds something else; then it goes on marked `again`, and only the
+signals that are new to it will count.
 """
 
 import pickle
@@ -15,10 +15,11 @@ import numpy.typing as npt
 import polars as pl
 from bytewax.operators import StatefulBatchLogic
 
-from operators.blocks import REELS_SCHEMA, VOLUME, Decoded, Fresh
+from operators.blocks import REELS_SCHEMA, Decoded, Fresh
 from operators.sources.board import Board
 from operators.strings import hash_strings
 from trend.clock import UNSET, settle
+from trend.records import VOLUME
 from trend.seen import AGAIN, NEW, REPEAT, SeenReels
 
 MICROSECONDS: Final = 1_000_000
@@ -65,7 +66,7 @@ class Dedupe:
         self._closed = int(NO_TICK)
 
     def __call__(self, decoded: Decoded) -> Fresh | None:
-        """Take a poll and return the reels settled by it, or None where there is nothing to tell."""
+        """Take a poll; return the reels settled by it, or None where there is nothing to tell."""
         waiting = self._waiting
         reels = pl.concat([waiting, decoded.reels]) if waiting.height else decoded.reels
         times = np.ascontiguousarray(reels["time"].to_numpy())
@@ -92,7 +93,12 @@ class Dedupe:
             return None
         self._closed = max(closed, self._closed)
         return Fresh(
-            decoded.partition, reels, self._closed, decoded.end, self._take_volume(announce), announce
+            decoded.partition,
+            reels,
+            self._closed,
+            decoded.end,
+            self._take_volume(announce),
+            announce,
         )
 
     def _place(
@@ -175,7 +181,8 @@ def _add_volume(
 class DedupeLogic(StatefulBatchLogic[Decoded, Fresh, bytes]):
     """`Dedupe` as a Bytewax step, keyed by partition."""
 
-    def __init__(self, dedupe: Dedupe, board: Board | None) -> None:
+    def __init__(self, dedupe: Dedupe, board: Board | None, recovery: bool) -> None:
+        self._recovery = recovery
         self._dedupe = dedupe
         self._board = board
 
@@ -191,4 +198,4 @@ class DedupeLogic(StatefulBatchLogic[Decoded, Fresh, bytes]):
 
     def snapshot(self) -> bytes:
         """Return the whole state, pickled now, as it changes later."""
-        return pickle.dumps(self._dedupe, pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(self._dedupe, pickle.HIGHEST_PROTOCOL) if self._recovery else b""

@@ -32,18 +32,17 @@ class Explode:
 
     max_phrases: int = 64
 
-    def __call__(self, fresh: Fresh, announce: bool) -> list[tuple[int, ShardRows]]:
+    def __call__(self, fresh: Fresh) -> list[ShardRows]:
         """The rows of one poll by shard, in ascending order of shards.
 
-        Only shards that have rows, unless `announce`: then all of them, because each must be told
-        that the partition's watermark moved. `fresh.volume` goes to each as it is, so it may be
-        non-empty only together with `announce`.
+        Only shards that have rows, unless `fresh.announce`: then all of them, because each must be
+        told that the partition's watermark moved.
         """
         rows, labels, row_bounds, label_bounds = self._rows(fresh.reels)
         items = []
         for shard in range(SHARDS):
             start, stop = row_bounds[shard : shard + 2]
-            if announce or stop > start:
+            if fresh.announce or stop > start:
                 label_start, label_stop = label_bounds[shard : shard + 2]
                 item = ShardRows(
                     shard=shard_name(shard),
@@ -54,7 +53,7 @@ class Explode:
                     end=fresh.end,
                     volume=fresh.volume,
                 )
-                items.append((shard, item))
+                items.append(item)
         return items
 
     def _rows(

@@ -25,6 +25,7 @@ from trend.kinds import KINDS
 from trend.shard import ShardReports
 from trend.synthesis import Signal, Synthesis, SynthesisSettings, Trend
 
+Told = ShardReport | ReelIds
 DIGITS = 4
 """Decimals of the numbers that are told."""
 
@@ -57,7 +58,7 @@ class Synthesise:
         self._changes: list[tuple[int, str, int]] = []
         self._decided: int | None = None
 
-    def __call__(self, items: Iterable[ShardReport | ReelIds]) -> list[contract.Trend]:
+    def __call__(self, items: Iterable[Told]) -> list[contract.Trend]:
         """Take what came and return the revisions of the ticks it completed, in order."""
         for item in items:
             if isinstance(item, ReelIds):
@@ -168,7 +169,7 @@ def _members(signals: Sequence[Signal], window: int) -> tuple[contract.Member, .
     total = sum(int(signal.reels[window]) for signal in signals)
     return tuple(
         contract.Member(
-            kind=KINDS[signal.kind],  # type: ignore[arg-type]
+            kind=KINDS[signal.kind],
             id=signal.id,
             label=f"#{signal.label}" if KINDS[signal.kind] == "hashtag" else signal.label,
             weight=round(int(signal.reels[window]) / total, DIGITS) if total else 1 / len(signals),
@@ -189,7 +190,7 @@ def _time(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-class SynthesiseLogic(StatefulBatchLogic[ShardReport | ReelIds, contract.Trend, bytes]):
+class SynthesiseLogic(StatefulBatchLogic[Told, contract.Trend, bytes]):
     """`Synthesise` as a Bytewax step under one key."""
 
     def __init__(
@@ -197,19 +198,17 @@ class SynthesiseLogic(StatefulBatchLogic[ShardReport | ReelIds, contract.Trend, 
         settings: SynthesiseSettings,
         partitions: Sequence[str],
         resume_state: bytes | None,
+        recovery: bool,
     ) -> None:
+        self._recovery = recovery
         self._synthesise: Synthesise = (
-            Synthesise(settings, partitions)
-            if resume_state is None
-            else pickle.loads(resume_state)  # noqa: S301
+            Synthesise(settings, partitions) if resume_state is None else pickle.loads(resume_state)
         )
 
-    def on_batch(
-        self, values: list[ShardReport | ReelIds]
-    ) -> tuple[list[contract.Trend], bool]:
+    def on_batch(self, values: list[Told]) -> tuple[list[contract.Trend], bool]:
         """Take reports and reel ids."""
         return self._synthesise(values), StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> bytes:
         """Return the whole state, pickled now, as it changes later."""
-        return pickle.dumps(self._synthesise, pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(self._synthesise, pickle.HIGHEST_PROTOCOL) if self._recovery else b""

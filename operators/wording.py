@@ -43,4 +43,4 @@ def _quoted(member: Member) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.1f}" if value < 10 else f"{value:.0f}"  # noqa: PLR2004
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"

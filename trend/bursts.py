@@ -1,10 +1,10 @@
 """Which signals of a shard are bursting at a tick, and what is told of them.
 
 For each window length the authors of the window are held against `trend.expectation` and the tail
-probability is taken; the smallest, times the number of windows, is the signal's p-value. A signal that
-was improbable enough is *tracked*: for three days it is reported at the end of each hour, so that its
-trend can be followed without any word going back to the shard. With the first report, and again
-when it has grown by half, go the details: label, a sample of its reels, its last two days.
+probability is taken; the smallest, times the number of windows, is the signal's p-value. A signal
+that was improbable enough is *tracked*: for three days it is reported at the end of each hour, so
+that its trend can be followed without any word going back to the shard. With the first report, and
+again when it has grown by half, go the details: label, a sample of its reels, its last two days.
 """
 
 from typing import Final, NamedTuple
@@ -23,6 +23,7 @@ from trend.counts import (
     U64,
     UNTRACKED,
     Counts,
+    Int,
     Records,
     advance_row,
     ring_sum,
@@ -37,7 +38,7 @@ REPORT_LOG10_P: Final = -3.0
 """A signal is reported and tracked from this p-value on; the false-discovery rate decides later."""
 TRACKED_DAYS: Final = 3
 SAMPLE: Final = 128
-"""Reels in a sample: those with the smallest hashes, so that samples of two signals can be compared."""
+"""Reels in a sample: those with the smallest hashes, so that two samples can be compared."""
 SERIES_HOURS: Final = 48
 DETAIL_GROWTH: Final = 1.5
 
@@ -81,13 +82,13 @@ def judge(
     c: Counts,
     out: Reports,
     rows: I32,
-    count: int,
-    now: int,
+    count: Int,
+    now: Int,
     windows: I64,
     sums: I64,
-    min_authors: int,
+    min_authors: Int,
     min_growth: float,
-    ticks_per_hour: int,
+    ticks_per_hour: Int,
     hourly: bool,
 ) -> None:
     """Judge signals at tick `now`; report those that burst, and if `hourly` all of them.
@@ -135,13 +136,13 @@ def judge(
 def _report(
     c: Counts,
     out: Reports,
-    row: int,
-    now: int,
+    row: Int,
+    now: Int,
     windows: I64,
     sums: I64,
-    best: int,
+    best: Int,
     log10_p: float,
-    ticks_per_hour: int,
+    ticks_per_hour: Int,
 ) -> None:
     """Complete the report on a signal, whose authors and baseline are in place."""
     n, signals = c.n, c.signals
@@ -187,9 +188,7 @@ def _report(
 
 
 @njit(cache=True)
-def _before(
-    c: Counts, row: int, now: int, length: int, ticks_per_hour: int, volume: int
-) -> float:
+def _before(c: Counts, row: Int, now: Int, length: Int, ticks_per_hour: Int, volume: Int) -> float:
     """Return the authors in the window before the one of `length` ticks, scaled to its volume."""
     first, last = now - 2 * length + 1, now - length
     if 2 * length <= c.volume.size:
@@ -204,7 +203,7 @@ def _before(
 
 @njit(cache=True)
 def _detail(
-    c: Counts, out: Reports, i: int, row: int, now: int, volume: int, ticks_per_hour: int
+    c: Counts, out: Reports, i: Int, row: Int, now: Int, volume: Int, ticks_per_hour: Int
 ) -> None:
     """Add label, sample and series to report `i`; `volume` is that of its longest window."""
     signal = c.signals[row]
@@ -229,7 +228,7 @@ def _detail(
 
 
 @njit(cache=True)
-def _sample(n: I64, uses: Records, head: int, after: int, sample: U64) -> int:
+def _sample(n: I64, uses: Records, head: Int, after: Int, sample: U64) -> Int:
     """Take the reels of later ticks than `after` with the smallest hashes, ascending.
 
     Returns:
@@ -256,7 +255,7 @@ def _sample(n: I64, uses: Records, head: int, after: int, sample: U64) -> int:
 
 
 @njit(cache=True)
-def tracked(c: Counts, now: int, ticks_per_hour: int) -> int:
+def tracked(c: Counts, now: Int, ticks_per_hour: Int) -> Int:
     """Bring the tracked rows to `now`, let go of those that are no longer; return their number."""
     n, signals = c.n, c.signals
     kept = 0

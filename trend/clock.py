@@ -1,13 +1,14 @@
 """A partition's clock: the running maximum of its times, safe from times that are wrong.
 
-One reel stamped next year must not close every tick until then, yet in a quiet stream the next reel
-may honestly be hours later than the last. Both are jumps ahead; what tells them apart is what follows.
-So a time that is ahead of the clock moves it only if at least a quarter of the next `look_ahead`
-records (of those there are, at the end of the input) have reached it too. A time that is not so
-confirmed stands as it is up to `future` ahead of the clock, and further ahead is clamped to the clock.
+One reel stamped next year must not close every tick until then, yet in a quiet stream the next
+reel may honestly be hours later than the last. Both are jumps ahead; what tells them apart is what
+follows. So a time that is ahead of the clock moves it only if at least a quarter of the next
+`look_ahead` records (of those there are, at the end of the input) have reached it too. A time that
+is not so confirmed stands as it is up to `future` ahead of the clock, and further ahead is clamped
+to the clock.
 
-The rule looks at the order of records in their partition and at nothing else: not at batches, not at
-wall clocks, not at other partitions.
+The rule looks at the order of records in their partition and at nothing else: not at batches, not
+at wall clocks, not at other partitions.
 
 Times are int64 microseconds since 1970 UTC.
 """
@@ -47,8 +48,8 @@ def settle(
         clocks: receives the clock after each record (same length as `times`).
 
     Returns:
-        How many records from the first are settled (all but the last `look_ahead`, or all of them at
-        the end), and how many of those were clamped.
+        How many records from the first are settled (all but the last `look_ahead`, or all of them
+        at the end), and how many of those were clamped.
     """
     n = times.size
     done = n if end else max(0, n - look_ahead)

@@ -2,14 +2,15 @@
 
 A signal is *young* until three authors have used it within a day. A young signal has no row in the
 table, only its uses in the log of the last day, so the endless number of phrases that come once or
-twice cost a few bytes for one day. Then it is *admitted*: it gets a row, its uses so far are counted
-into it, and its label is kept.
+twice cost a few bytes for one day. Then it is *admitted*: it gets a row, its uses so far are
+counted into it, and its label is kept.
 
 An author counts once a day and signal, however many reels they post: `authors` are authors who used
 the signal and had not done so within the day before. That makes counts of windows additive.
 
     log      the uses of the last day: reel, author, tick; chained per admitted signal, and per hash
-             bucket for young ones. A ring: what is overwritten is older than a day, or beyond the budget.
+             bucket for young ones. A ring: what is overwritten is older than a day, or beyond the
+             budget.
     pairs    (signal, author) -> tick of the author's last counted use, for admitted signals
     rows     per admitted signal: ticks of the last day and hours of the last fifteen days, as rings
              that are advanced when the row is touched
@@ -17,8 +18,8 @@ the signal and had not done so within the day before. That makes counts of windo
 Kernels take the arrays they use one by one: passing all of `Counts` costs numba a reference count
 for each array, more than counting a use does.
 
-Everything here happens tick by tick, in an order that follows from the data alone, so that no result
-depends on how the input was cut into polls.
+Everything here happens tick by tick, in an order that follows from the data alone, so that no
+result depends on how the input was cut into polls.
 """
 
 from typing import Any, Final, NamedTuple
@@ -34,6 +35,7 @@ I64 = npt.NDArray[np.int64]
 U16 = npt.NDArray[np.uint16]
 U64 = npt.NDArray[np.uint64]
 U8 = npt.NDArray[np.uint8]
+Int = int | np.integer[Any]
 Records = npt.NDArray[Any]
 """Structured arrays; numba reads their fields as attributes."""
 
@@ -121,7 +123,7 @@ class Counts(NamedTuple):
 
 
 @njit(cache=True)
-def slot_of(slots: I32, signals: Records, key: np.uint64) -> int:
+def slot_of(slots: I32, signals: Records, key: np.uint64) -> Int:
     """Return the slot that holds `key`'s row, or the free one where it would go."""
     mask = slots.size - 1
     at = np.int64(key & np.uint64(mask))
@@ -131,7 +133,7 @@ def slot_of(slots: I32, signals: Records, key: np.uint64) -> int:
 
 
 @njit(cache=True)
-def ring_sum(ring: npt.NDArray[np.integer], first: int, last: int) -> int:
+def ring_sum(ring: npt.NDArray[np.integer], first: Int, last: Int) -> Int:
     """Sum the places `first` to `last`, both included, of a ring by place % size.
 
     At most one turn of the ring; nothing where `last` is before `first`.
@@ -153,7 +155,7 @@ def ring_sum(ring: npt.NDArray[np.integer], first: int, last: int) -> int:
 
 
 @njit(cache=True)
-def advance_volume(n: I64, volume: I64, hour_volume: I64, tick: int, ticks_per_hour: int) -> None:
+def advance_volume(n: I64, volume: I64, hour_volume: I64, tick: Int, ticks_per_hour: Int) -> None:
     """Bring the volume's rings to `tick`: what lies between is empty."""
     day = volume.size
     last = n[VOLUME_TICK]
@@ -181,10 +183,10 @@ def add_volume(
     volume: I64,
     hour_volume: I64,
     rows: Records,
-    start: int,
-    through: int,
-    ticks_per_hour: int,
-) -> int:
+    start: Int,
+    through: Int,
+    ticks_per_hour: Int,
+) -> Int:
     """Count the volume of all ticks of effect up to `through`; return where it stopped.
 
     Args:
@@ -213,9 +215,9 @@ def advance_row(
     reels: U16,
     hour_authors: U16,
     hour_reels: U16,
-    row: int,
-    tick: int,
-    ticks_per_hour: int,
+    row: Int,
+    tick: Int,
+    ticks_per_hour: Int,
 ) -> None:
     """Bring a row's rings to `tick`."""
     day = authors.shape[1]
@@ -258,11 +260,11 @@ def _count_use(
     reels: U16,
     hour_authors: U16,
     hour_reels: U16,
-    row: int,
-    now: int,
-    tick: int,
-    new_author: int,
-    ticks_per_hour: int,
+    row: Int,
+    now: Int,
+    tick: Int,
+    new_author: Int,
+    ticks_per_hour: Int,
 ) -> None:
     """Add one reel, and `new_author` authors (0 or 1), to a row whose rings are at `now`."""
     day = authors.shape[1]
@@ -281,8 +283,8 @@ def _count_use(
 
 @njit(cache=True)
 def _pair_is_new(
-    n: I64, pairs: Records, signal: np.uint64, author: np.uint64, tick: int, day: int
-) -> int:
+    n: I64, pairs: Records, signal: np.uint64, author: np.uint64, tick: Int, day: Int
+) -> Int:
     """Return 1 if the author had not used the signal within the day before; note it either way."""
     key = combine(signal, author)
     if key == 0:
@@ -311,10 +313,10 @@ def _append_use(
     signal: np.uint64,
     reel: np.uint64,
     author: np.uint64,
-    tick: int,
-    prev: int,
-    young: int,
-) -> int:
+    tick: Int,
+    prev: Int,
+    young: Int,
+) -> Int:
     """Append a use to the log and return its sequence number; the oldest goes if it is full."""
     use = n[NEXT_USE]
     at = use & (uses.size - 1)
@@ -331,7 +333,7 @@ def _append_use(
 
 
 @njit(cache=True)
-def expire_uses(n: I64, uses: Records, now: int, day: int) -> None:
+def expire_uses(n: I64, uses: Records, now: Int, day: Int) -> None:
     """Let go of the oldest uses as far as they are a day old at `now`."""
     mask = uses.size - 1
     while n[FIRST_USE] < n[NEXT_USE] and uses[n[FIRST_USE] & mask].tick <= now - day:
@@ -339,12 +341,12 @@ def expire_uses(n: I64, uses: Records, now: int, day: int) -> None:
 
 
 @njit(cache=True)
-def _is_ordinary(again: int, tick: int, now: int) -> bool:
+def _is_ordinary(again: Int, tick: Int, now: Int) -> bool:
     return again == 0 and tick == now
 
 
 @njit(cache=True)
-def order_group(rows: npt.NDArray[np.void], order: I64, start: int, stop: int, now: int) -> None:
+def order_group(rows: Records, order: I64, start: Int, stop: Int, now: Int) -> None:
     """Put a group's late and repeated uses last, in an order that follows from the data.
 
     Ordinary uses of one tick may be counted in any order with the same result; these may not.
@@ -365,7 +367,7 @@ def order_group(rows: npt.NDArray[np.void], order: I64, start: int, stop: int, n
 
 
 @njit(cache=True)
-def _comes_before(a: np.void, b: np.void) -> bool:
+def _comes_before(a: Any, b: Any) -> bool:
     if a.again != b.again:
         return bool(a.again < b.again)
     if a.tick != b.tick:
@@ -387,15 +389,15 @@ def count_uses(
     rows: Records,
     labels: U8,
     order: I64,
-    start: int,
-    stop: int,
-    now: int,
-    ticks_per_hour: int,
-    max_rows: int,
-    min_authors: int,
+    start: Int,
+    stop: Int,
+    now: Int,
+    ticks_per_hour: Int,
+    max_rows: Int,
+    min_authors: Int,
     touched: I32,
-    touched_count: int,
-) -> tuple[int, int, int]:
+    touched_count: Int,
+) -> tuple[Int, Int, Int]:
     """Count the uses `order[start:stop]` of tick `now`, signal by signal.
 
     Args:
@@ -427,7 +429,7 @@ def count_uses(
         if not ordinary:
             order_group(rows, order, at, end, now)
         slot = slot_of(slots, signals, signal)
-        row = np.int64(slots[slot]) - 1
+        row: Int = np.int64(slots[slot]) - 1
         counted = False
         if row < 0:
             crowd = end - at > CROWD
@@ -441,9 +443,7 @@ def count_uses(
             _take_over_uses(c, row, signal, now, ticks_per_hour)
             counted = not crowd
         if not counted:
-            advance_row(
-                signals, authors, reels, hour_authors, hour_reels, row, now, ticks_per_hour
-            )
+            advance_row(signals, authors, reels, hour_authors, hour_reels, row, now, ticks_per_hour)
             everything = signals[row].day_authors < SAMPLED_ABOVE
             for i in range(at, end):
                 use = rows[order[i]]
@@ -476,7 +476,7 @@ def count_uses(
 
 
 @njit(cache=True)
-def _first_reel(rows: Records, order: I64, start: int, stop: int) -> int:
+def _first_reel(rows: Records, order: I64, start: Int, stop: Int) -> Int:
     """Return where the use with the smallest reel is: its label is the one to keep."""
     first = order[start]
     for i in range(start + 1, stop):
@@ -492,11 +492,11 @@ def _add_young(
     buckets: I64,
     rows: Records,
     order: I64,
-    start: int,
-    stop: int,
-    now: int,
-    day: int,
-) -> int:
+    start: Int,
+    stop: Int,
+    now: Int,
+    day: Int,
+) -> Int:
     """Note the uses of a signal without a row; return its authors within the day."""
     mask = uses.size - 1
     signal = rows[order[start]].signal
@@ -527,14 +527,14 @@ def _add_young(
 
 
 @njit(cache=True)
-def _admit(c: Counts, first: Any, labels: U8, slot: int, now: int) -> int:
+def _admit(c: Counts, first: Any, labels: U8, slot: Int, now: Int) -> Int:
     """Give a signal an empty row and keep its label; there must be room for both."""
     n, signals = c.n, c.signals
     row = n[ROWS]
     n[ROWS] = row + 1
     c.slots[slot] = row + 1
     at = n[LABEL_BYTES]
-    length = min(np.int64(first.label_len), MAX_LABEL)
+    length = int(min(first.label_len, MAX_LABEL))
     for i in range(length):
         c.labels[at + i] = labels[first.label_at + i]
     n[LABEL_BYTES] = at + length
@@ -560,7 +560,7 @@ def _admit(c: Counts, first: Any, labels: U8, slot: int, now: int) -> int:
 
 
 @njit(cache=True)
-def _take_over_uses(c: Counts, row: int, signal: np.uint64, now: int, ticks_per_hour: int) -> None:
+def _take_over_uses(c: Counts, row: Int, signal: np.uint64, now: Int, ticks_per_hour: Int) -> None:
     """Count the young uses of a signal into its new row and chain them there."""
     n, uses = c.n, c.uses
     day = c.authors.shape[1]

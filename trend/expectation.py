@@ -7,19 +7,20 @@ Expected for a window of w hours that ends now, as share of volume times the win
     yesterday the same hours a day ago, for windows of up to 6 h  (#goodmorning)
     last week the same hours a week ago                           (#mondaymotivation)
 
-The season may only raise the expectation: a burst must stand out from the baseline and from its hour
-of the day and day of the week. The same hours are padded by one on either side, as people are not
-punctual. With the mean comes r, the pseudo-counts behind it (`trend.significance`): what was counted
-in the past, capped, since shares drift more than counting alone would let them.
+The season may only raise the expectation: a burst must stand out from the baseline and from its
+hour of the day and day of the week. The same hours are padded by one on either side, as people are
+not punctual. With the mean comes r, the pseudo-counts behind it (`trend.significance`): what was
+counted in the past, capped, since shares drift more than counting alone would let them.
 """
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from trend.counts import HOURS_VOLUME, I64, U16, VOLUME_TOTAL, ring_sum
+from trend.counts import HOURS_VOLUME, I64, U16, VOLUME_TOTAL, Int, ring_sum
 
 PRIOR_AUTHORS: Final = 0.5
 """Authors that a signal is taken to have had in any past."""
@@ -51,7 +52,7 @@ VOLUMES: Final = 5
 
 @njit(cache=True)
 def volume_sums(
-    n: I64, volume: I64, hour_volume: I64, now: int, windows: I64, ticks_per_hour: int, sums: I64
+    n: I64, volume: I64, hour_volume: I64, now: Int, windows: I64, ticks_per_hour: Int, sums: I64
 ) -> None:
     """Fill `sums[w]` with the reels of each window's ticks and of the pasts it is held against.
 
@@ -71,20 +72,20 @@ def volume_sums(
 
 
 @njit(cache=True)
-def _hours(now: int, window: int, ticks_per_hour: int) -> tuple[int, int]:
+def _hours(now: Int, window: Int, ticks_per_hour: Int) -> tuple[Int, Int]:
     """Return the first and last hour that a window touches."""
     return (now - window * ticks_per_hour + 1) // ticks_per_hour, now // ticks_per_hour
 
 
 @njit(cache=True)
-def _same_hours(ring: npt.NDArray[np.integer], start: int, stop: int, shift: int) -> int:
+def _same_hours(ring: npt.NDArray[np.integer], start: Int, stop: Int, shift: Int) -> Int:
     """Sum the hours of a window as they were `shift` hours ago, padded, but not into the window."""
     return ring_sum(ring, start - shift - PAD_H, min(stop - shift + PAD_H, start - 1))
 
 
 @njit(cache=True)
 def baseline(
-    ring: U16, kept: int, total: int, now: int, window: int, sums: I64, ticks_per_hour: int
+    ring: U16, kept: Int, total: Int, now: Int, window: Int, sums: I64, ticks_per_hour: Int
 ) -> tuple[float, float]:
     """Return the authors that the baseline expects in a window, and how many it has seen.
 
@@ -109,7 +110,7 @@ def baseline(
 
 @njit(cache=True)
 def with_season(
-    ring: U16, now: int, window: int, base: float, sums: I64, ticks_per_hour: int
+    ring: U16, now: Int, window: Int, base: float, sums: I64, ticks_per_hour: Int
 ) -> float:
     """Return the baseline's expectation, raised to what the same hours of the past make likely."""
     start, stop = _hours(now, window, ticks_per_hour)
@@ -138,6 +139,6 @@ def usable(windows_h: tuple[int, ...]) -> U16:
         ValueError: if they are not rising hours from 1 to 24.
     """
     bounds = (0, *windows_h, HOURS_PER_DAY + 1)
-    if not windows_h or any(low >= high for low, high in zip(bounds, bounds[1:], strict=False)):
+    if not windows_h or any(low >= high for low, high in pairwise(bounds)):
         raise ValueError(f"windows_h is {windows_h}, expected rising hours from 1 to 24")
     return np.array(windows_h, np.uint16)

@@ -10,7 +10,10 @@ USE: Final = np.dtype(
         ("author", np.uint64),  # hash of the author's id
         ("reel", np.uint64),  # hash of the reel's id
         ("tick", np.int32),  # tick of the reel's own time
-        ("apply", np.int32),  # tick at which it takes effect: its own, or for a late reel the open one
+        (
+            "apply",
+            np.int32,
+        ),  # tick at which it takes effect: its own, or for a late reel the open one
         ("label_at", np.int32),  # start of the signal's label in the bytes that go with the records
         ("label_len", np.int32),
         ("kind", np.uint8),  # trend.kinds

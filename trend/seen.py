@@ -1,9 +1,9 @@
 """Which reels were seen lately: an exact set in two generations of fixed size.
 
-A generation that is full becomes the old one and an empty one takes its place; a reel is looked up in
-both. So at least the last `capacity` distinct reels are known and at most twice as many are kept, and
-nothing is ever deleted one by one. With each reel goes a digest of its content, by which a plain
-repeat is told from a reel that comes again with more.
+A generation that is full becomes the old one and an empty one takes its place; a reel is looked up
+in both. So at least the last `capacity` distinct reels are known and at most twice as many are
+kept, and nothing is ever deleted one by one. With each reel goes a digest of its content, by which
+a plain repeat is told from a reel that comes again with more.
 """
 
 from typing import Final
@@ -80,7 +80,7 @@ def _generation(slots: int) -> npt.NDArray[np.uint64]:
 
 
 @njit(cache=True)
-def _slot(table: npt.NDArray[np.uint64], key: np.uint64) -> int:
+def _slot(table: npt.NDArray[np.uint64], key: np.uint64) -> np.int64:
     """Return the slot of a key, or the empty one where it would go (linear probing)."""
     mask = table.shape[0] - 1
     at = np.int64(key & np.uint64(mask))
@@ -90,7 +90,7 @@ def _slot(table: npt.NDArray[np.uint64], key: np.uint64) -> int:
 
 
 @njit(cache=True)
-def _classify(  # noqa: PLR0913
+def _classify(
     reels: npt.NDArray[np.uint64],
     digests: npt.NDArray[np.uint64],
     start: int,
@@ -100,7 +100,7 @@ def _classify(  # noqa: PLR0913
     old: npt.NDArray[np.uint64],
     kinds: npt.NDArray[np.uint8],
 ) -> tuple[int, int]:
-    """Classify from `start` until `room` more reels were added; return where it stopped and the count."""
+    """Classify from `start` until `room` reels were added; return where it stopped and `count`."""
     i = start
     while i < reels.size and room > 0:
         key = reels[i] if reels[i] != 0 else np.uint64(1)

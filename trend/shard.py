@@ -14,7 +14,7 @@ from numba import njit
 
 from trend import counts as k
 from trend.bursts import NUMBERS, SAMPLE, SERIES_HOURS, Reports, judge, tracked
-from trend.counts import HOURS, I64, U8, Counts, Records
+from trend.counts import HOURS, I64, U8, Counts, Int, Records
 from trend.expectation import VOLUMES, usable, volume_sums
 from trend.records import USE, VOLUME
 
@@ -66,6 +66,7 @@ class ShardSettings:
 
     @property
     def ticks_per_hour(self) -> int:
+        """Ticks in an hour."""
         return 3600 // self.tick_seconds
 
     @property
@@ -110,10 +111,11 @@ class Shard:
     def __init__(self, settings: ShardSettings) -> None:
         self.settings = settings
         self.counts = _empty(settings)
-        self._waiting: list[tuple[npt.NDArray[np.void], bytes]] = []
-        self._volume: list[npt.NDArray[np.void]] = []
+        self._waiting: list[tuple[Records, bytes, int]] = []
+        """Uses, their labels, and the first tick among them."""
+        self._volume: list[Records] = []
 
-    def add(self, rows: npt.NDArray[np.void], labels: bytes, volume: npt.NDArray[np.void]) -> None:
+    def add(self, rows: Records, labels: bytes, volume: Records) -> None:
         """Take uses and volume that wait for their ticks.
 
         Args:
@@ -123,15 +125,34 @@ class Shard:
             volume: records with the fields apply, tick (int32), reels (int64).
         """
         if rows.size:
-            self._waiting.append((rows, labels))
+            self._waiting.append((rows, labels, int(rows["apply"].min())))
         if volume.size:
             self._volume.append(volume)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the room that is not used."""
+        c = self.counts
+        rows = int(c.n[k.ROWS])
+        used = {name: getattr(c, name)[:rows] for name in (*_PER_ROW, "tracked_rows")}
+        labels = c.labels[: c.n[k.LABEL_BYTES]]
+        return {**self.__dict__, "counts": c._replace(**used, labels=labels, slots=c.slots[:0])}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the room again, so that the state is what it was."""
+        self.__dict__.update(state)
+        c = self.counts
+        labels = np.zeros(c.labels.size + 4 * k.MAX_LABEL, np.uint8)
+        labels[: c.labels.size] = c.labels
+        rows = min(max(c.signals.size, _MIN_ROWS), self.settings.max_rows)
+        self.counts = _with_rows(c._replace(labels=labels), rows)
+
     def close(self, through: int) -> list[ShardReports]:
-        """Close all ticks up to and including `through`, in order, and return what there is to report.
+        """Close all ticks up to and including `through`, in order, and return what is to report.
 
         The last of the list is through `through`; it may be empty of reports.
         """
+        if self._is_idle(through):
+            return [_nothing(through, len(self.settings.windows_h))]
         rows, labels = self._take_rows(through)
         volume = self._take_volume(through)
         out = _REPORTS.get(len(self.settings.windows_h))
@@ -175,24 +196,34 @@ class Shard:
                 due = rows["apply"][cursor[_TICK_START] :]
                 self._make_room(status, int(due[0]), int(np.searchsorted(due, due[0], "right")))
 
-    def _take_rows(self, through: int) -> tuple[npt.NDArray[np.void], U8]:
+    def _is_idle(self, through: int) -> bool:
+        """Whether no tick until `through` has anything to do; the volume can wait for its turn."""
+        hour = self.settings.ticks_per_hour
+        next_hour = ((int(self.counts.n[k.NOW]) + 1) // hour + 1) * hour - 1
+        if self.counts.n[k.TRACKED] and next_hour <= through:
+            return False
+        return all(earliest > through for _, _, earliest in self._waiting)
+
+    def _take_rows(self, through: int) -> tuple[Records, U8]:
         """Take the waiting rows of the ticks to close, in the order of the data."""
-        taken: list[npt.NDArray[np.void]] = []
+        taken: list[Records] = []
         blobs: list[bytes] = []
-        left: list[tuple[npt.NDArray[np.void], bytes]] = []
+        left: list[tuple[Records, bytes, int]] = []
         at = 0
-        for rows, labels in self._waiting:
+        for rows, labels, earliest in self._waiting:
+            if earliest > through:
+                left.append((rows, labels, earliest))
+                continue
             due = rows["apply"] <= through
             if due.all():
                 chosen = rows.copy()
             else:
-                left.append((rows[~due], labels))
+                left.append((rows[~due], labels, int(rows["apply"][~due].min())))
                 chosen = rows[due]
-            if chosen.size:
-                chosen["label_at"] += at
-                taken.append(chosen)
-                blobs.append(labels)
-                at += len(labels)
+            chosen["label_at"] += at
+            taken.append(chosen)
+            blobs.append(labels)
+            at += len(labels)
         self._waiting = left
         if not taken:
             return np.zeros(0, USE), np.zeros(0, np.uint8)
@@ -200,7 +231,7 @@ class Shard:
         order = np.lexsort((everything["reel"], everything["signal"], everything["apply"]))
         return everything[order], np.frombuffer(b"".join(blobs), np.uint8)
 
-    def _take_volume(self, through: int) -> npt.NDArray[np.void]:
+    def _take_volume(self, through: int) -> Records:
         if not self._volume:
             return np.zeros(0, VOLUME)
         volume = np.concatenate(self._volume)
@@ -235,14 +266,14 @@ def _close(
     touched: npt.NDArray[np.int32],
     volume: Records,
     cursor: I64,
-    through: int,
+    through: Int,
     windows: I64,
     sums: I64,
-    min_authors: int,
+    min_authors: Int,
     min_growth: float,
-    ticks_per_hour: int,
-    max_rows: int,
-    max_uses: int,
+    ticks_per_hour: Int,
+    max_rows: Int,
+    max_uses: Int,
 ) -> int:
     """Close ticks until `through` or until room is needed; `cursor` says where to go on."""
     n = c.n
@@ -332,7 +363,7 @@ def _close(
 
 
 @njit(cache=True)
-def _need(c: Counts, out: Reports, tick: int, uses: int, max_rows: int, max_uses: int) -> int:
+def _need(c: Counts, out: Reports, tick: Int, uses: Int, max_rows: Int, max_uses: Int) -> int:
     """Return what must be done before a tick with so many uses can be closed."""
     n = c.n
     if out.used[0] + uses + n[k.TRACKED] + 1 > out.signal.size or out.used[4] == out.live.shape[0]:
@@ -353,7 +384,7 @@ def _need(c: Counts, out: Reports, tick: int, uses: int, max_rows: int, max_uses
 
 
 @njit(cache=True)
-def _without_tracked(signals: Records, touched: npt.NDArray[np.int32], count: int) -> int:
+def _without_tracked(signals: Records, touched: npt.NDArray[np.int32], count: Int) -> int:
     """Keep those of the first `count` rows that are not tracked; return how many."""
     kept = 0
     for i in range(count):
@@ -464,7 +495,7 @@ def _insert_pairs(pairs: Records, table: Records) -> None:
 
 
 def _cleaned(c: Counts, tick: int, settings: ShardSettings) -> Counts:
-    """Return the counts without signals idle for all their history, or under pressure for longest."""
+    """Return the counts without signals idle for all their history, or under pressure longest."""
     n = int(c.n[k.ROWS])
     c.n[k.DAY] = tick // c.volume.size
     c.n[k.CLEANED] = tick
@@ -545,6 +576,12 @@ def _room(size: int, windows: int) -> Reports:
         labels=np.zeros(size * k.MAX_LABEL, np.uint8),
         live=np.zeros((size, 2), np.int64),
     )
+
+
+def _nothing(through: int, windows: int) -> ShardReports:
+    room = _REPORTS.get(windows)
+    room.used[:] = 0
+    return _copy(room, through)
 
 
 def _copy(out: Reports, through: int) -> ShardReports:

@@ -1,13 +1,13 @@
 """How improbable a count is: upper tails of the negative binomial, and the false-discovery rate.
 
-A signal's authors in a window are judged against NB(r, mean): a Poisson whose rate is itself uncertain
-with r pseudo-counts of evidence. Few counts behind the expectation give a small r and a heavy tail;
-much evidence gives a tail that nears Poisson's.
+A signal's authors in a window are judged against NB(r, mean): a Poisson whose rate is itself
+uncertain with r pseudo-counts of evidence. Few counts behind the expectation give a small r and a
+heavy tail; much evidence gives a tail that nears Poisson's.
 
     P(X >= x) = I_rho(x, r),   rho = mean / (mean + r)
 
-with I the regularised incomplete beta function, here by Lentz's continued fraction in the logarithm,
-so that tails far below the smallest float keep their order.
+with I the regularised incomplete beta function, by Lentz's continued fraction in the logarithm, so
+that tails far below the smallest float keep their order.
 
 Sources: Abramowitz & Stegun 26.5.8 and 26.5.26; Press et al., Numerical Recipes, 6.4; Benjamini &
 Hochberg (1995) for `q_values`.
@@ -48,11 +48,7 @@ def log10_upper_tail(count: float, mean: float, r: float) -> float:
 def _log_incomplete_beta(x: float, a: float, b: float) -> float:
     """Return ln I_x(a, b) for 0 < x < 1."""
     front = (
-        math.lgamma(a + b)
-        - math.lgamma(a)
-        - math.lgamma(b)
-        + a * math.log(x)
-        + b * math.log1p(-x)
+        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
     )
     if x < (a + 1.0) / (a + b + 2.0):
         return front + math.log(_beta_fraction(x, a, b) / a)

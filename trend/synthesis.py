@@ -3,8 +3,8 @@
 Tick by tick, over the reports of all shards in the order of their signals:
 
 1. Bursts whose false-discovery rate over all signals alive is within the limit are *discoveries*.
-2. A discovery that is in no trend joins the one whose reels hold most of its own, if that is enough;
-   the discoveries of one tick come in the order of their p-values.
+2. A discovery that is in no trend joins the one whose reels hold most of its own, if that is
+   enough; the discoveries of one tick come in the order of their p-values.
 3. At the end of each hour every trend's stage is judged (`trend.stages`).
 4. A trend that is new, changed its stage, its members or doubled gets a new revision.
 
@@ -29,11 +29,11 @@ from trend.stages import StageMachine
 MIN_SHARED: Final = 3
 """Reels that two signals must share at least to be one trend."""
 NESTED: Final = 0.8
-"""Share of a phrase's reels that hold another phrase around it, from which on it says nothing new."""
+"""Share of a phrase's reels that hold a kindred phrase, from which on it says nothing new."""
 STAGE_WINDOW_H: Final = 6
 DOUBLED: Final = 2.0
 FORGET_H: Final = 6
-"""Hours without a report after which a signal is forgotten; followed ones are reported each hour."""
+"""Hours without a report after which a signal is forgotten: followed ones report each hour."""
 MAX_MEMBERS: Final = 16
 """Members named in a trend at most, those of most reels."""
 SEP: Final = "\x1f"
