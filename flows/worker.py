@@ -1,5 +1,6 @@
 """One worker process of a replay: `python -m flows.worker JOB.json PROCESS`."""
 
+import gc
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +20,8 @@ from operators.sources.files import FileSource, partitions
 
 def main(job_file: Path, process: int) -> None:
     """Run this process's share of the job to the end of its input."""
+    # Columns make few objects that live: looking for cycles among them is wasted.
+    gc.set_threshold(100_000, 20, 100)
     job = jobs.read(job_file)
     settings = Settings(**job.settings)
     recovery = _recovery(Path(job.state)) if job.state else None

@@ -34,8 +34,6 @@ REELS_SCHEMA = pl.Schema(
         "reel_id": pl.String(),
         "author_id": pl.String(),
         "time": pl.Int64(),  # published_at, microseconds since 1970 UTC
-        "language": pl.String(),
-        "region": pl.String(),
         "caption": pl.String(),  # as it came
         "hashtags": pl.List(pl.String),  # as they came; null where the reel has none
         "audio_id": pl.String(),

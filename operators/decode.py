@@ -34,7 +34,7 @@ from schemas.reels import Audio, Reel
 __all__ = ["ERRORS", "decode"]
 
 BOM = b"\xef\xbb\xbf"
-_TEXTS = ("reel_id", "author_id", "language", "region", "caption", "transcript", "ocr_text")
+_TEXTS = ("reel_id", "author_id", "caption", "transcript", "ocr_text")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = 86_400
 _SECOND = 1_000_000

@@ -158,9 +158,13 @@ class Dedupe:
 
 def _digests(reels: pl.DataFrame) -> npt.NDArray[np.uint64]:
     """Hash what gives a reel its signals: caption, hashtags, sound, speech and text on screen."""
-    digest = hash_strings(reels["hashtags"].list.join("\x1f"), seed=0)
-    for seed, name in enumerate(("caption", "audio_id", "transcript", "ocr_text"), start=1):
-        digest += hash_strings(reels[name], seed=seed)
+    digest = np.zeros(reels.height, np.uint64)
+    for seed, name in enumerate(("hashtags", "caption", "audio_id", "transcript", "ocr_text")):
+        column = reels[name]
+        if column.null_count() < column.len():
+            text = column.list.join("\x1f") if name == "hashtags" else column
+            known = column.is_not_null().to_numpy()
+            digest += np.where(known, hash_strings(text, seed=seed), np.uint64(0))
     return digest
 
 

@@ -14,10 +14,12 @@ import numpy.typing as npt
 from numba import njit
 
 from trend.counts import (
+    AUTHORS,
     FIRST_USE,
     HOURS,
     I32,
     I64,
+    REELS,
     TRACKED,
     U8,
     U64,
@@ -26,7 +28,9 @@ from trend.counts import (
     Int,
     Records,
     advance_row,
+    moment,
     ring_sum,
+    row_sum,
 )
 from trend.expectation import NOVELTY_FLOOR, baseline, with_floor, with_season
 from trend.expectation import WINDOW as WINDOW_VOLUME
@@ -34,13 +38,20 @@ from trend.significance import log10_upper_tail
 
 F64 = npt.NDArray[np.float64]
 
-REPORT_LOG10_P: Final = -3.0
+REPORT_LOG10_P: Final = -4.0
 """A signal is reported and tracked from this p-value on; the false-discovery rate decides later."""
 TRACKED_DAYS: Final = 3
 SAMPLE: Final = 128
 """Reels in a sample: those with the smallest hashes, so that two samples can be compared."""
 SERIES_HOURS: Final = 48
+REPORT_SHARE: Final = 8
+"""A burst is reported again within the hour when its authors of the day grew by one in so many."""
 DETAIL_GROWTH: Final = 1.5
+CAUTION: Final = 0.7
+"""A signal is judged again within `REJUDGE_H` only when its authors reach this share of what a burst
+needs: what is needed may fall a little with the platform's volume."""
+REJUDGE_H: Final = 3
+NEVER: Final = np.int64(1 << 60)
 
 # Columns of `Reports.numbers`.
 TICK: Final = 0
@@ -100,27 +111,31 @@ def judge(
         min_authors: authors in a window below which nothing is a burst.
         min_growth: authors over expected authors below which nothing is a burst.
     """
-    signals, authors, hour_authors = c.signals, c.authors, c.hour_authors
+    signals, ticks, hours = c.signals, c.ticks, c.hours
     out_authors, out_expected, used = out.authors, out.expected, out.used
     for at in range(count):
         row = rows[at]
         i = used[0]
-        ring, hours = authors[row], hour_authors[row]
         kept, total = signals[row].hours_authors, signals[row].total
         within = np.int64(0)
         summed = np.int64(0)
         best = windows.size - 1
         least = 0.0
+        missing = NEVER
         for w in range(windows.size):
             length = windows[w] * ticks_per_hour
-            within += ring_sum(ring, now - length + 1, now - summed)
+            within += row_sum(ticks, row, AUTHORS, now - length + 1, now - summed)
             summed = length
             out_authors[i, w] = within
-            base, seen = baseline(hours, kept, total, now, windows[w], sums[w], ticks_per_hour)
+            base, seen = baseline(hours, row, kept, total, now, windows[w], sums[w], ticks_per_hour)
             out_expected[i, w] = base
-            if base < 0 or within < min_authors or within < min_growth * base:
+            needed = max(float(min_authors), min_growth * base)
+            if base < 0:
                 continue
-            season = with_season(hours, now, windows[w], base, sums[w], ticks_per_hour)
+            missing = min(missing, np.int64(np.ceil(CAUTION * needed)) - within)
+            if within < needed:
+                continue
+            season = with_season(hours, row, now, windows[w], base, sums[w], ticks_per_hour)
             expected, evidence = with_floor(season, seen)
             if within >= min_growth * expected:
                 log10_p = log10_upper_tail(float(within), expected, evidence)
@@ -128,6 +143,11 @@ def judge(
                     least = log10_p
                     best = w
         least = min(0.0, least + np.log10(float(windows.size)))
+        if least > REPORT_LOG10_P:
+            signals[row].judge_from = total + max(missing, 1)
+        else:
+            signals[row].judge_from = total + 1 + signals[row].day_authors // REPORT_SHARE
+        signals[row].judge_at = now + REJUDGE_H * ticks_per_hour
         if least <= REPORT_LOG10_P or hourly:
             _report(c, out, row, now, windows, sums, best, least, ticks_per_hour)
 
@@ -146,7 +166,7 @@ def _report(
 ) -> None:
     """Complete the report on a signal, whose authors and baseline are in place."""
     n, signals = c.n, c.signals
-    day = c.authors.shape[1]
+    day = c.ticks.shape[1]
     i = out.used[0]
     burst = log10_p <= REPORT_LOG10_P
     if burst:
@@ -158,12 +178,11 @@ def _report(
     for w in range(windows.size):
         length = windows[w] * ticks_per_hour
         out.volume[i, w] = sums[w, WINDOW_VOLUME]
-        out.reels[i, w] = ring_sum(c.reels[row], now - length + 1, now)
+        out.reels[i, w] = row_sum(c.ticks, row, REELS, now - length + 1, now)
         out.before[i, w] = _before(c, row, now, length, ticks_per_hour, sums[w, WINDOW_VOLUME])
         base = out.expected[i, w]
         if base >= 0:
-            hours = c.hour_authors[row]
-            season = with_season(hours, now, windows[w], base, sums[w], ticks_per_hour)
+            season = with_season(c.hours, row, now, windows[w], base, sums[w], ticks_per_hour)
             out.expected[i, w] = max(season, NOVELTY_FLOOR)
     out.signal[i] = signals[row].key
     out.log10_p[i] = log10_p
@@ -172,11 +191,11 @@ def _report(
     out.numbers[i, BURST] = burst
     out.numbers[i, WINDOW] = best
     out.numbers[i, DAY_REELS] = signals[row].day_reels
-    out.numbers[i, HOUR_REELS] = c.hour_reels[row, (now // ticks_per_hour) % HOURS]
+    out.numbers[i, HOUR_REELS] = c.hours[row, (now // ticks_per_hour) % HOURS, REELS]
     out.numbers[i, BORN] = signals[row].born
     out.numbers[i, ONSET] = now
     for t in range(now - windows[best] * ticks_per_hour + 1, now + 1):
-        if c.reels[row, t % day] > 0:
+        if c.ticks[row, t % day, REELS] > 0:
             out.numbers[i, ONSET] = t
             break
     out.numbers[i, LABEL_LEN] = 0
@@ -192,11 +211,11 @@ def _before(c: Counts, row: Int, now: Int, length: Int, ticks_per_hour: Int, vol
     """Return the authors in the window before the one of `length` ticks, scaled to its volume."""
     first, last = now - 2 * length + 1, now - length
     if 2 * length <= c.volume.size:
-        authors = ring_sum(c.authors[row], first, last)
+        authors = row_sum(c.ticks, row, AUTHORS, first, last)
         its_volume = ring_sum(c.volume, first, last)
     else:
         first, last = first // ticks_per_hour, last // ticks_per_hour
-        authors = ring_sum(c.hour_authors[row], first, last)
+        authors = row_sum(c.hours, row, AUTHORS, first, last)
         its_volume = ring_sum(c.hour_volume, first, last)
     return authors * volume / its_volume if its_volume > 0 else 0.0
 
@@ -222,7 +241,7 @@ def _detail(
     hour = now // ticks_per_hour
     for h in range(SERIES_HOURS):
         at = (hour - SERIES_HOURS + 1 + h) % HOURS
-        out.series[out.used[2], h, 0] = c.hour_reels[row, at]
+        out.series[out.used[2], h, 0] = c.hours[row, at, REELS]
         out.series[out.used[2], h, 1] = share * c.hour_volume[at]
     out.used[2] += 1
 
@@ -258,6 +277,7 @@ def _sample(n: I64, uses: Records, head: Int, after: Int, sample: U64) -> Int:
 def tracked(c: Counts, now: Int, ticks_per_hour: Int) -> Int:
     """Bring the tracked rows to `now`, let go of those that are no longer; return their number."""
     n, signals = c.n, c.signals
+    here = moment(now, c.volume.size, ticks_per_hour)
     kept = 0
     for i in range(n[TRACKED]):
         row = c.tracked_rows[i]
@@ -266,15 +286,6 @@ def tracked(c: Counts, now: Int, ticks_per_hour: Int) -> Int:
             continue
         c.tracked_rows[kept] = row
         kept += 1
-        advance_row(
-            signals,
-            c.authors,
-            c.reels,
-            c.hour_authors,
-            c.hour_reels,
-            row,
-            now,
-            ticks_per_hour,
-        )
+        advance_row(signals, c.ticks, c.hours, row, here)
     n[TRACKED] = kept
     return kept

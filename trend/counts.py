@@ -75,20 +75,24 @@ SCALARS: Final = 14
 SIGNAL: Final = np.dtype(
     [
         ("key", np.uint64),  # its hash
-        ("total", np.int64),  # authors since the admission
-        ("hours_authors", np.int64),  # sum of the ring of hours
         ("head", np.int64),  # newest use in the log, or NONE
-        ("label_at", np.int64),
-        ("label_len", np.int32),
-        ("born", np.int32),  # tick of the admission
+        ("total", np.int64),  # authors since the admission
+        ("judge_from", np.int64),  # `total` from which on it is worth judging again
+        ("hours_authors", np.int64),  # sum of the ring of hours
         ("last", np.int32),  # tick up to which the rings are advanced
+        ("last_hour", np.int32),
         ("used", np.int32),  # tick of effect of the last use
         ("day_authors", np.int32),  # sum of the ring of ticks
         ("day_reels", np.int32),
+        ("judge_at", np.int32),  # tick from which on it is judged whatever its total
         ("tracked", np.int32),  # tick until which it is reported each hour, or UNTRACKED
         ("detailed", np.int32),  # day_authors when its details were last reported
+        ("born", np.int32),  # tick of the admission
+        ("label_at", np.int64),
+        ("label_len", np.int32),
         ("kind", np.uint8),
-    ]
+    ],
+    align=True,
 )
 LOGGED: Final = np.dtype(
     [
@@ -98,9 +102,13 @@ LOGGED: Final = np.dtype(
         ("prev", np.int64),  # the use before it in its chain, or NONE
         ("tick", np.int32),
         ("young", np.uint8),  # 1 while it is in its bucket's chain
-    ]
+    ],
+    align=True,
 )
-PAIR: Final = np.dtype([("key", np.uint64), ("tick", np.int32)])  # key 0: free
+PAIR: Final = np.dtype([("key", np.uint64), ("tick", np.int32)], align=True)  # key 0: free
+
+AUTHORS: Final = 0
+REELS: Final = 1
 
 
 class Counts(NamedTuple):
@@ -109,10 +117,8 @@ class Counts(NamedTuple):
     n: I64  # [SCALARS]
     slots: I32  # [2C or more] row + 1 of a key by linear probing, 0: free
     signals: Records  # [C] SIGNAL
-    authors: U16  # [C, F] per tick, ring by tick % F
-    reels: U16  # [C, F]
-    hour_authors: U16  # [C, HOURS] per hour, ring by hour % HOURS
-    hour_reels: U16  # [C, HOURS]
+    ticks: U16  # [C, F, 2] AUTHORS and REELS per tick, ring by tick % F
+    hours: U16  # [C, HOURS, 2] the same per hour, ring by hour % HOURS
     tracked_rows: I32  # [C] the tracked rows, first TRACKED of them
     labels: U8  # label bytes on end
     uses: Records  # [L] LOGGED
@@ -122,7 +128,7 @@ class Counts(NamedTuple):
     hour_volume: I64  # [HOURS]
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def slot_of(slots: I32, signals: Records, key: np.uint64) -> Int:
     """Return the slot that holds `key`'s row, or the free one where it would go."""
     mask = slots.size - 1
@@ -133,7 +139,7 @@ def slot_of(slots: I32, signals: Records, key: np.uint64) -> Int:
 
 
 @njit(cache=True)
-def ring_sum(ring: npt.NDArray[np.integer], first: Int, last: Int) -> Int:
+def ring_sum(ring: I64, first: Int, last: Int) -> Int:
     """Sum the places `first` to `last`, both included, of a ring by place % size.
 
     At most one turn of the ring; nothing where `last` is before `first`.
@@ -152,6 +158,44 @@ def ring_sum(ring: npt.NDArray[np.integer], first: Int, last: Int) -> Int:
         for at in range(stop):
             total += ring[at]
     return total
+
+
+@njit(cache=True)
+def row_sum(rings: U16, row: Int, what: Int, first: Int, last: Int) -> Int:
+    """Sum AUTHORS or REELS of a row's ring, as `ring_sum` does."""
+    size = rings.shape[1]
+    if last < first:
+        return 0
+    start, stop = first % size, last % size + 1
+    total = np.int64(0)
+    if start < stop:
+        for at in range(start, stop):
+            total += rings[row, at, what]
+    else:
+        for at in range(start, size):
+            total += rings[row, at, what]
+        for at in range(stop):
+            total += rings[row, at, what]
+    return total
+
+
+@njit(cache=True)
+def _clear(rings: U16, row: Int, count: Int, last: Int) -> tuple[Int, Int]:
+    """Empty the `count` places of a row's ring that end with place `last`; return what they held."""
+    size = rings.shape[1]
+    at = last - min(count, size) + 1
+    if at < 0:
+        at += size
+    authors = reels = np.int64(0)
+    while True:
+        if rings[row, at, REELS] != 0:
+            authors += rings[row, at, AUTHORS]
+            reels += rings[row, at, REELS]
+            rings[row, at, AUTHORS] = 0
+            rings[row, at, REELS] = 0
+        if at == last:
+            return authors, reels
+        at = at + 1 if at + 1 < size else 0
 
 
 @njit(cache=True)
@@ -208,80 +252,57 @@ def add_volume(
     return at
 
 
-@njit(cache=True)
-def advance_row(
-    signals: Records,
-    authors: U16,
-    reels: U16,
-    hour_authors: U16,
-    hour_reels: U16,
-    row: Int,
-    tick: Int,
-    ticks_per_hour: Int,
-) -> None:
-    """Bring a row's rings to `tick`."""
-    day = authors.shape[1]
-    last = np.int64(signals[row].last)
-    if tick <= last:
-        return
-    if tick - last >= day:
-        authors[row, :] = 0
-        reels[row, :] = 0
-        signals[row].day_authors = 0
-        signals[row].day_reels = 0
-    else:
-        at = last % day
-        for _ in range(last, tick):
-            at = at + 1 if at + 1 < day else 0
-            if reels[row, at] != 0:
-                signals[row].day_authors -= authors[row, at]
-                signals[row].day_reels -= reels[row, at]
-                authors[row, at] = 0
-                reels[row, at] = 0
-    hour, last_hour = tick // ticks_per_hour, last // ticks_per_hour
-    if hour - last_hour >= HOURS:
-        hour_authors[row, :] = 0
-        hour_reels[row, :] = 0
-        signals[row].hours_authors = 0
-    else:
-        at = last_hour % HOURS
-        for _ in range(last_hour, hour):
-            at = at + 1 if at + 1 < HOURS else 0
-            signals[row].hours_authors -= hour_authors[row, at]
-            hour_authors[row, at] = 0
-            hour_reels[row, at] = 0
-    signals[row].last = tick
+class Moment(NamedTuple):
+    """A tick and its places in the rings: divisions are dear, so they are done once a tick."""
+
+    tick: Int
+    at: Int  # in the ring of ticks
+    hour: Int
+    hour_at: Int  # in the ring of hours
 
 
 @njit(cache=True)
-def _count_use(
-    signals: Records,
-    authors: U16,
-    reels: U16,
-    hour_authors: U16,
-    hour_reels: U16,
-    row: Int,
-    now: Int,
-    tick: Int,
-    new_author: Int,
-    ticks_per_hour: Int,
-) -> None:
-    """Add one reel, and `new_author` authors (0 or 1), to a row whose rings are at `now`."""
-    day = authors.shape[1]
+def moment(tick: Int, day: Int, ticks_per_hour: Int) -> Moment:
+    """Return `tick` and its places; a day has `day` ticks."""
     hour = tick // ticks_per_hour
-    if now - tick < day and reels[row, tick % day] < FULL:
-        reels[row, tick % day] += 1
-        authors[row, tick % day] += new_author
+    return Moment(tick, tick % day, hour, hour % HOURS)
+
+
+@njit(cache=True, inline="always")
+def advance_row(signals: Records, ticks: U16, hours: U16, row: Int, now: Moment) -> None:
+    """Bring a row's rings to `now`."""
+    gap = now.tick - signals[row].last
+    if gap > 0:
+        if signals[row].day_reels != 0:
+            authors, reels = _clear(ticks, row, gap, now.at)
+            signals[row].day_authors -= authors
+            signals[row].day_reels -= reels
+        gap = now.hour - signals[row].last_hour
+        if gap > 0:
+            authors, _ = _clear(hours, row, gap, now.hour_at)
+            signals[row].hours_authors -= authors
+            signals[row].last_hour = now.hour
+        signals[row].last = now.tick
+
+
+@njit(cache=True, inline="always")
+def _count_use(
+    signals: Records, ticks: U16, hours: U16, row: Int, now: Moment, when: Moment, new_author: Int
+) -> None:
+    """Add one reel of `when`, and `new_author` authors (0 or 1), to a row brought to `now`."""
+    if now.tick - when.tick < ticks.shape[1] and ticks[row, when.at, REELS] < FULL:
+        ticks[row, when.at, REELS] += 1
+        ticks[row, when.at, AUTHORS] += new_author
         signals[row].day_reels += 1
         signals[row].day_authors += new_author
-    if now // ticks_per_hour - hour < HOURS and hour_reels[row, hour % HOURS] < FULL:
-        hour_reels[row, hour % HOURS] += 1
-        hour_authors[row, hour % HOURS] += new_author
+    if now.hour - when.hour < HOURS and hours[row, when.hour_at, REELS] < FULL:
+        hours[row, when.hour_at, REELS] += 1
+        hours[row, when.hour_at, AUTHORS] += new_author
         signals[row].hours_authors += new_author
     signals[row].total += new_author
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _pair_is_new(
     n: I64, pairs: Records, signal: np.uint64, author: np.uint64, tick: Int, day: Int
 ) -> Int:
@@ -306,7 +327,7 @@ def _pair_is_new(
     return 1
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _append_use(
     n: I64,
     uses: Records,
@@ -340,7 +361,7 @@ def expire_uses(n: I64, uses: Records, now: Int, day: Int) -> None:
         n[FIRST_USE] += 1
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _is_ordinary(again: Int, tick: Int, now: Int) -> bool:
     return again == 0 and tick == now
 
@@ -404,16 +425,16 @@ def count_uses(
         rows: USE records; those in question are in the order of their signals.
         labels: bytes that their labels are in.
         max_rows: rows the table may grow to; a full table admits nothing more.
-        min_authors: authors of the day from which on a signal is noted as touched.
-        touched: receives the rows of those signals from `touched_count` on.
+        min_authors: authors of the day from which on a signal may burst.
+        touched: receives the rows of signals that are to be judged, from `touched_count` on.
 
     Returns:
         COUNTED or why it stopped, the first use that was not counted, and the count of `touched`.
     """
     n, slots, signals, uses, pairs = c.n, c.slots, c.signals, c.uses, c.pairs
-    authors, reels = c.authors, c.reels
-    hour_authors, hour_reels = c.hour_authors, c.hour_reels
-    day = authors.shape[1]
+    ticks, hours = c.ticks, c.hours
+    day = ticks.shape[1]
+    here = moment(now, day, ticks_per_hour)
     at = start
     while at < stop:
         if n[ROWS] == signals.size and signals.size < max_rows:
@@ -439,36 +460,28 @@ def count_uses(
             if not admitted or n[ROWS] == signals.size:
                 at = end
                 continue
-            row = _admit(c, rows[_first_reel(rows, order, at, end)], labels, slot, now)
-            _take_over_uses(c, row, signal, now, ticks_per_hour)
+            row = _admit(c, rows[_first_reel(rows, order, at, end)], labels, slot, here)
+            _take_over_uses(c, row, signal, here, ticks_per_hour)
             counted = not crowd
         if not counted:
-            advance_row(signals, authors, reels, hour_authors, hour_reels, row, now, ticks_per_hour)
+            advance_row(signals, ticks, hours, row, here)
             everything = signals[row].day_authors < SAMPLED_ABOVE
             for i in range(at, end):
                 use = rows[order[i]]
                 tick = np.int64(use.tick)
+                when = here if tick == now else moment(tick, day, ticks_per_hour)
                 new_author = _pair_is_new(n, pairs, signal, use.author, tick, day)
                 if use.again == 1 and new_author == 0:
                     continue
-                _count_use(
-                    signals,
-                    authors,
-                    reels,
-                    hour_authors,
-                    hour_reels,
-                    row,
-                    now,
-                    tick,
-                    new_author,
-                    ticks_per_hour,
-                )
+                _count_use(signals, ticks, hours, row, here, when, new_author)
                 if everything or use.reel < SAMPLE_LIMIT:
                     signals[row].head = _append_use(
                         n, uses, signal, use.reel, use.author, tick, signals[row].head, 0
                     )
             signals[row].used = now
-        if signals[row].day_authors >= min_authors:
+        if signals[row].day_authors >= min_authors and (
+            signals[row].total >= signals[row].judge_from or now >= signals[row].judge_at
+        ):
             touched[touched_count] = row
             touched_count += 1
         at = end
@@ -527,7 +540,7 @@ def _add_young(
 
 
 @njit(cache=True)
-def _admit(c: Counts, first: Any, labels: U8, slot: Int, now: Int) -> Int:
+def _admit(c: Counts, first: Any, labels: U8, slot: Int, now: Moment) -> Int:
     """Give a signal an empty row and keep its label; there must be room for both."""
     n, signals = c.n, c.signals
     row = n[ROWS]
@@ -542,9 +555,10 @@ def _admit(c: Counts, first: Any, labels: U8, slot: Int, now: Int) -> Int:
     signals[row].kind = first.kind
     signals[row].label_at = at
     signals[row].label_len = length
-    signals[row].born = now
-    signals[row].last = now
-    signals[row].used = now
+    signals[row].born = now.tick
+    signals[row].last = now.tick
+    signals[row].last_hour = now.hour
+    signals[row].used = now.tick
     signals[row].total = 0
     signals[row].day_authors = 0
     signals[row].day_reels = 0
@@ -552,39 +566,31 @@ def _admit(c: Counts, first: Any, labels: U8, slot: Int, now: Int) -> Int:
     signals[row].head = NONE
     signals[row].tracked = UNTRACKED
     signals[row].detailed = 0
-    c.authors[row, :] = 0
-    c.reels[row, :] = 0
-    c.hour_authors[row, :] = 0
-    c.hour_reels[row, :] = 0
+    signals[row].judge_from = 0
+    signals[row].judge_at = now.tick
+    c.ticks[row, :, :] = 0
+    c.hours[row, :, :] = 0
     return row
 
 
 @njit(cache=True)
-def _take_over_uses(c: Counts, row: Int, signal: np.uint64, now: Int, ticks_per_hour: Int) -> None:
+def _take_over_uses(
+    c: Counts, row: Int, signal: np.uint64, now: Moment, ticks_per_hour: Int
+) -> None:
     """Count the young uses of a signal into its new row and chain them there."""
     n, uses = c.n, c.uses
-    day = c.authors.shape[1]
+    day = c.ticks.shape[1]
     mask = uses.size - 1
     use = c.buckets[np.int64(signal & np.uint64(mask))]
     while use >= n[FIRST_USE]:
         at = use & mask
         use = uses[at].prev
-        if uses[at].signal == signal and uses[at].young == 1 and uses[at].tick > now - day:
+        if uses[at].signal == signal and uses[at].young == 1 and uses[at].tick > now.tick - day:
             reel, author, tick = uses[at].reel, uses[at].author, np.int64(uses[at].tick)
-            uses[at].tick = now - day  # as good as expired in its bucket's chain
+            uses[at].tick = now.tick - day  # as good as expired in its bucket's chain
             if _pair_is_new(n, c.pairs, signal, author, tick, day) == 1:
-                _count_use(
-                    c.signals,
-                    c.authors,
-                    c.reels,
-                    c.hour_authors,
-                    c.hour_reels,
-                    row,
-                    now,
-                    tick,
-                    1,
-                    ticks_per_hour,
-                )
+                when = moment(tick, day, ticks_per_hour)
+                _count_use(c.signals, c.ticks, c.hours, row, now, when, 1)
                 c.signals[row].head = _append_use(
                     n, uses, signal, reel, author, tick, c.signals[row].head, 0
                 )

@@ -17,10 +17,18 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
-from trend.counts import HOURS_VOLUME, I64, U16, VOLUME_TOTAL, Int, ring_sum
+from trend.counts import (
+    AUTHORS,
+    HOURS_VOLUME,
+    I64,
+    U16,
+    VOLUME_TOTAL,
+    Int,
+    ring_sum,
+    row_sum,
+)
 
 PRIOR_AUTHORS: Final = 0.5
 """Authors that a signal is taken to have had in any past."""
@@ -66,8 +74,8 @@ def volume_sums(
         start, stop = _hours(now, windows[w], ticks_per_hour)
         sums[w, WINDOW] = ring_sum(volume, now - windows[w] * ticks_per_hour + 1, now)
         sums[w, BASELINE] = n[HOURS_VOLUME] - ring_sum(hour_volume, start, stop)
-        sums[w, YESTERDAY] = _same_hours(hour_volume, start, stop, HOURS_PER_DAY)
-        sums[w, LAST_WEEK] = _same_hours(hour_volume, start, stop, HOURS_PER_WEEK)
+        sums[w, YESTERDAY] = ring_sum(hour_volume, *_same_hours(start, stop, HOURS_PER_DAY))
+        sums[w, LAST_WEEK] = ring_sum(hour_volume, *_same_hours(start, stop, HOURS_PER_WEEK))
         sums[w, LIFE] = n[VOLUME_TOTAL] - sums[w, WINDOW]
 
 
@@ -78,28 +86,36 @@ def _hours(now: Int, window: Int, ticks_per_hour: Int) -> tuple[Int, Int]:
 
 
 @njit(cache=True)
-def _same_hours(ring: npt.NDArray[np.integer], start: Int, stop: Int, shift: Int) -> Int:
-    """Sum the hours of a window as they were `shift` hours ago, padded, but not into the window."""
-    return ring_sum(ring, start - shift - PAD_H, min(stop - shift + PAD_H, start - 1))
+def _same_hours(start: Int, stop: Int, shift: Int) -> tuple[Int, Int]:
+    """Return the hours of a window `shift` hours ago, padded, but not into the window."""
+    return start - shift - PAD_H, min(stop - shift + PAD_H, start - 1)
 
 
 @njit(cache=True)
 def baseline(
-    ring: U16, kept: Int, total: Int, now: Int, window: Int, sums: I64, ticks_per_hour: Int
+    hours: U16,
+    row: Int,
+    kept: Int,
+    total: Int,
+    now: Int,
+    window: Int,
+    sums: I64,
+    ticks_per_hour: Int,
 ) -> tuple[float, float]:
     """Return the authors that the baseline expects in a window, and how many it has seen.
 
     (-1, 0) where there is too little past to say.
 
     Args:
-        ring: the signal's authors by hour, brought to `now`.
-        kept: sum of the ring.
+        hours: of `Counts`.
+        row: of the signal, brought to `now`.
+        kept: its authors in all hours.
         total: its authors in all its life.
         window: length in hours.
         sums: the window's row of `volume_sums`.
     """
     start, stop = _hours(now, window, ticks_per_hour)
-    within = ring_sum(ring, start, stop)
+    within = row_sum(hours, row, AUTHORS, start, stop)
     past, past_volume = kept - within, sums[BASELINE]
     if past_volume < sums[WINDOW]:
         past, past_volume = max(total - within, 0), sums[LIFE]
@@ -110,7 +126,7 @@ def baseline(
 
 @njit(cache=True)
 def with_season(
-    ring: U16, now: Int, window: Int, base: float, sums: I64, ticks_per_hour: Int
+    hours: U16, row: Int, now: Int, window: Int, base: float, sums: I64, ticks_per_hour: Int
 ) -> float:
     """Return the baseline's expectation, raised to what the same hours of the past make likely."""
     start, stop = _hours(now, window, ticks_per_hour)
@@ -121,7 +137,8 @@ def with_season(
         if sums[season] < MIN_VOLUME_SHARE * sums[WINDOW] or sums[season] == 0:
             continue
         shift = HOURS_PER_DAY if season == YESTERDAY else HOURS_PER_WEEK
-        scaled = _same_hours(ring, start, stop, shift) * sums[WINDOW] / sums[season]
+        first, last = _same_hours(start, stop, shift)
+        scaled = row_sum(hours, row, AUTHORS, first, last) * sums[WINDOW] / sums[season]
         expected = max(expected, SEASON_WEIGHT * scaled + (1 - SEASON_WEIGHT) * base)
     return expected
 

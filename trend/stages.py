@@ -7,7 +7,8 @@ window of six hours or its own, so that nights and surges do not look like falls
     any      -> fading     under half of its highest intensity
     peaking  -> emerging   half as much again as in the window before, and above its old high
     fading   -> peaking    back above four fifths of its highest intensity
-    any      -> evergreen  no burst for three days, and still above half of its highest intensity
+    any      -> evergreen  a week old, no burst for three days, and still above half of its highest
+                           intensity and of its highest number of authors
 
 A change needs two hours in a row that say the same.
 """
@@ -34,7 +35,7 @@ class StageMachine:
     Example:
         >>> machine = StageMachine()
         >>> for now, before in [(10, 2), (20, 10), (21, 20), (21, 21), (9, 21), (8, 20)]:
-        ...     _ = machine.hour(intensity=now, before=before, bursting=True, settled=False)
+        ...     _ = machine.hour(now, before, authors=now, bursting=True, settled=False)
         >>> machine.stage
         'fading'
     """
@@ -42,20 +43,27 @@ class StageMachine:
     stage: str = EMERGING
     highest: float = 0.0
     """Highest intensity so far."""
+    most: int = 0
+    """Most authors so far."""
     _wanted: str = EMERGING
     _times: int = 0
 
-    def hour(self, intensity: float, before: float, bursting: bool, settled: bool) -> bool:
+    def hour(
+        self, intensity: float, before: float, authors: int, bursting: bool, settled: bool
+    ) -> bool:
         """Take one hour and return whether the stage changed.
 
         Args:
             intensity: authors per reel of the platform in the window, >= 0.
             before: the same in the window before it.
+            authors: authors in the window.
             bursting: the trend bursts in this hour.
-            settled: its last burst is so long ago that it is no longer news.
+            settled: it is old, and its last burst is so long ago that it is no longer news.
         """
-        wanted = self._wish(intensity, before, bursting, settled)
+        steady = settled and authors >= _FALLEN * self.most
+        wanted = self._wish(intensity, before, bursting, steady)
         self.highest = max(self.highest, intensity)
+        self.most = max(self.most, authors)
         if wanted == self.stage:
             self._times = 0
             return False
@@ -67,8 +75,8 @@ class StageMachine:
         self._times = 0
         return True
 
-    def _wish(self, intensity: float, before: float, bursting: bool, settled: bool) -> str:
-        if settled and intensity >= _FALLEN * self.highest:
+    def _wish(self, intensity: float, before: float, bursting: bool, steady: bool) -> str:
+        if steady and intensity >= _FALLEN * self.highest:
             return EVERGREEN
         if intensity < _FALLEN * self.highest:
             return FADING

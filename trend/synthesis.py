@@ -32,8 +32,10 @@ NESTED: Final = 0.8
 """Share of a phrase's reels that hold a kindred phrase, from which on it says nothing new."""
 STAGE_WINDOW_H: Final = 6
 DOUBLED: Final = 2.0
+EVERGREEN_DAYS: Final = 7
+"""A trend younger than this is not steady for long."""
 FORGET_H: Final = 6
-"""Hours without a report after which a signal is forgotten: followed ones report each hour."""
+"""Hours after its shard let go of it that a signal is forgotten."""
 MAX_MEMBERS: Final = 16
 """Members named in a trend at most, those of most reels."""
 SEP: Final = "\x1f"
@@ -207,8 +209,9 @@ class Synthesis:
         taken: list[tuple[Signal, bool]] = []
         for report, rows in reports:
             for i in rows.tolist():
-                signal = self._update(tick, report, i)
-                taken.append((signal, bool(report.numbers[i, bursts.BURST])))
+                burst = bool(report.numbers[i, bursts.BURST])
+                if burst or int(report.signal[i]) in self._owner:
+                    taken.append((self._update(tick, report, i), burst))
         taken.sort(key=lambda pair: pair[0].hash)
         return taken
 
@@ -226,11 +229,11 @@ class Synthesis:
                 onset=numbers[bursts.ONSET],
             )
         signal.tick = tick
-        signal.authors = report.authors[i].copy()
-        signal.reels = report.reels[i].copy()
-        signal.expected = report.expected[i].copy()
-        signal.before = report.before[i].copy()
-        signal.volume = report.volume[i].copy()
+        signal.authors = report.authors[i]
+        signal.reels = report.reels[i]
+        signal.expected = report.expected[i]
+        signal.before = report.before[i]
+        signal.volume = report.volume[i]
         signal.log10_p = float(report.log10_p[i])
         if numbers[bursts.LABEL_LEN]:
             at, length = numbers[bursts.SAMPLE_AT], numbers[bursts.SAMPLE_LEN]
@@ -321,8 +324,10 @@ class Synthesis:
             changed |= trend.stages.hour(
                 intensity=float(leader.authors[w]) / volume,
                 before=float(leader.before[w]) / volume,
+                authors=int(leader.authors[w]),
                 bursting=quiet == 0,
-                settled=quiet >= (bursts.TRACKED_DAYS * 24 - 2) * day // 24,
+                settled=quiet >= (bursts.TRACKED_DAYS * 24 - 2) * day // 24
+                and tick - trend.started >= EVERGREEN_DAYS * day,
             )
         authors = int(leader.authors[trend.window])
         if trend.height is None or authors > trend.height.authors:
@@ -345,8 +350,9 @@ class Synthesis:
 
     def _forget(self, tick: int) -> None:
         """Forget signals that are no longer followed, and trends without any."""
-        limit = tick - FORGET_H * 3600 // self.settings.tick_seconds
-        for key in [key for key, signal in self._signals.items() if signal.tick < limit]:
+        followed = bursts.TRACKED_DAYS * 86_400 + FORGET_H * 3600
+        limit = tick - followed // self.settings.tick_seconds
+        for key in [key for key, signal in self._signals.items() if signal.burst_tick < limit]:
             del self._signals[key]
             owner = self._owner.pop(key, None)
             if owner is not None:

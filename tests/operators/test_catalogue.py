@@ -1,0 +1,103 @@
+"""Reel ids by hash: found while they are recent, whatever the blocks they came in."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from operators.blocks import REELS_SCHEMA, Fresh
+from operators.catalogue import MERGE_UP_TO, Catalogue, reel_ids
+
+SCHEMA = {"reel": pl.UInt64, "apply": pl.Int32, "reel_id": pl.String}
+
+
+def reels(*rows: tuple[int, int]) -> pl.DataFrame:
+    """Reels by hash and tick."""
+    return pl.DataFrame(
+        [(reel, apply, f"r{reel}") for reel, apply in rows], schema=SCHEMA, orient="row"
+    )
+
+
+def stream(seed: int, count: int, ticks: int) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    hashes = rng.choice(2**40, count, replace=False)
+    apply = np.sort(rng.integers(0, ticks, count))
+    return reels(*zip(hashes.tolist(), apply.tolist(), strict=True))
+
+
+def naive(frame: pl.DataFrame, tick: int, ticks: int, limit: int) -> dict[int, str]:
+    """The reels of the last ticks, as many whole ticks as the limit holds."""
+    rows = [row for row in frame.rows() if tick - ticks <= row[1] <= tick]
+    for oldest in sorted({apply for _, apply, _ in rows} | {tick}):
+        kept = [row for row in rows if row[1] >= oldest]
+        if len(kept) <= limit:
+            return {reel: name for reel, _, name in kept}
+    return {}
+
+
+@pytest.mark.parametrize("limit", [10, 333, 10**6])
+@pytest.mark.parametrize("size", [1, 7, 300, 5000])
+@pytest.mark.parametrize("ahead", [0, 40])
+def test_what_is_found_hangs_on_neither_blocks_nor_how_far_was_read(
+    limit: int, size: int, ahead: int
+) -> None:
+    frame = stream(1, 2000, ticks=100)
+    catalogue = Catalogue(ticks=30, limit=limit)
+    wanted = frame["reel"].to_list()
+    added = 0
+    for tick in range(0, 100, 9):
+        while added < frame.height and frame["apply"][added] <= tick + ahead:
+            catalogue.add(frame[added : added + size])
+            added += size
+        assert catalogue.find(wanted, tick) == naive(frame, tick, 30, limit)
+        catalogue.forget(tick)
+
+
+def test_a_reel_is_known_for_so_many_ticks() -> None:
+    catalogue = Catalogue(ticks=10, limit=100)
+    catalogue.add(reels((5, 20)))
+    assert [tick for tick in range(50) if catalogue.find([5, 6], tick)] == list(range(20, 31))
+    assert catalogue.find([5], 25) == {5: "r5"}
+
+
+def test_forgotten_blocks_are_gone() -> None:
+    catalogue = Catalogue(ticks=10, limit=10**6)
+    for tick in range(2000):
+        catalogue.add(reels(*[(tick * 100 + i, tick) for i in range(50)]))
+        catalogue.forget(tick)
+        kept = sum(block.height for block in catalogue._blocks)
+        assert kept <= 50 * 100
+    assert len(catalogue._blocks) < 20
+    assert len(catalogue._per_tick) <= 12
+
+
+def test_blocks_are_merged_up_to_a_size() -> None:
+    catalogue = Catalogue(ticks=10**6, limit=10**9)
+    for i in range(40):
+        catalogue.add(stream(i, 4000, ticks=5))
+    assert len(catalogue._blocks) < 12
+    assert max(block.height for block in catalogue._blocks) <= MERGE_UP_TO
+
+
+@pytest.mark.parametrize("ticks", [(5, 20), (20, 5)])
+@pytest.mark.parametrize("together", [False, True], ids=["two polls", "one poll"])
+def test_a_reel_in_two_partitions_is_found_in_whatever_order(
+    ticks: tuple[int, int], together: bool
+) -> None:
+    catalogue = Catalogue(ticks=10, limit=100)
+    rows = [(7, ticks[0]), (7, ticks[1])]
+    for part in [rows] if together else [[row] for row in rows]:
+        catalogue.add(reels(*part))
+    found = [tick for tick in range(40) if catalogue.find([7], tick)]
+    assert found == [*range(5, 16), *range(20, 31)]
+
+
+def test_only_reels_that_are_new_are_handed_over() -> None:
+    columns = {name: [None, None] for name in REELS_SCHEMA} | {"reel_id": ["a", "b"]}
+    frame = pl.DataFrame(columns, schema=REELS_SCHEMA).with_columns(
+        reel=pl.Series([1, 2], dtype=pl.UInt64),
+        apply=pl.Series([3, 4], dtype=pl.Int32),
+        again=pl.Series([False, True]),
+    )
+    [ids] = reel_ids(Fresh("p", frame, 9, True))
+    assert ids.reels.rows() == [(1, 3, "a")]
+    assert (ids.partition, ids.closed, ids.end) == ("p", 9, True)

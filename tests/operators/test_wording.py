@@ -1,0 +1,53 @@
+"""Names, summaries and reasons that people can read."""
+
+import pytest
+
+from operators.wording import name_of, summary_of, why
+from schemas.trends import Member, SignalKind
+
+
+def member(kind: SignalKind, label: str, reels: int) -> Member:
+    return Member(kind=kind, id=label, label=label, weight=0.5, reels=reels)
+
+
+SOUND = member("sound", "Cat Song – Me", 30)
+TAG = member("hashtag", "#catdrop", 20)
+PHRASE = member("phrase", "cat drop", 25)
+
+
+def test_a_hashtag_names_it_before_a_sound_before_a_phrase() -> None:
+    assert name_of([SOUND, PHRASE, TAG]) == "#catdrop"
+    assert name_of([PHRASE, SOUND]) == "Cat Song – Me"
+    assert name_of([PHRASE]) == "cat drop"
+
+
+def test_a_weak_hashtag_does_not_name_it() -> None:
+    assert name_of([SOUND, member("hashtag", "#rare", 14)]) == "Cat Song – Me"
+    assert name_of([SOUND, member("hashtag", "#rare", 15)]) == "#rare"
+
+
+def test_the_summary_names_four_and_counts_the_rest() -> None:
+    assert summary_of([SOUND, PHRASE], "emerging") == "Emerging: Cat Song – Me, “cat drop”."
+    tags = [member("hashtag", f"#{i}", 9) for i in range(6)]
+    assert summary_of(tags, "fading") == "Fading: #0, #1, #2, #3 and 2 more."
+
+
+@pytest.mark.parametrize(
+    ("members", "ending"),
+    [
+        ([SOUND], ""),
+        ([TAG, TAG], "; 2 hashtags rise together"),
+        ([SOUND, TAG], "; sound and hashtag rise together"),
+        ([SOUND, TAG, TAG, PHRASE], "; sound, hashtag and phrase rise together"),
+    ],
+)
+def test_the_reason_says_who_what_was_expected_and_what_rises(
+    members: list[Member], ending: str
+) -> None:
+    assert why(members, 29, 2.04, 3) == (
+        "29 people used it in 3 h where 2.0 were expected" + ending
+    )
+
+
+def test_large_numbers_have_no_decimals() -> None:
+    assert "where 12 were" in why([SOUND], 290, 12.34, 24)
