@@ -58,12 +58,12 @@ class Catalogue:
             return
         ticks, counts = np.unique(reels["apply"].to_numpy(), return_counts=True)
         self._per_tick.update(dict(zip(ticks.tolist(), counts.tolist(), strict=True)))
-        self._blocks.append(reels.sort("reel"))
+        self._blocks.append(reels.sort("reel", "apply"))
         while len(self._blocks) > 1:
             old, new = self._blocks[-2:]
             if old.height > 2 * new.height or old.height + new.height > MERGE_UP_TO:
                 break
-            self._blocks[-2:] = [pl.concat([old, new]).sort("reel")]
+            self._blocks[-2:] = [pl.concat([old, new]).sort("reel", "apply")]
 
     def forget(self, tick: int) -> None:
         """Let go of blocks that hold nothing that could be asked for at `tick` or later."""
@@ -106,6 +106,6 @@ def _places(
     hashes: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]
 ) -> npt.NDArray[np.int64]:
     """Return where the wanted ones stand in `hashes`, which are sorted."""
-    at = np.searchsorted(hashes, wanted)
-    at = at[at < hashes.size]
-    return at[np.isin(hashes[at], wanted)]
+    first, stop = np.searchsorted(hashes, wanted), np.searchsorted(hashes, wanted, "right")
+    count = stop - first
+    return np.repeat(stop - np.cumsum(count), count) + np.arange(count.sum())

@@ -32,7 +32,15 @@ from trend.counts import (
     ring_sum,
     row_sum,
 )
-from trend.expectation import NOVELTY_FLOOR, baseline, with_floor, with_season
+from trend.expectation import (
+    BASELINE,
+    LIFE,
+    NOVELTY_FLOOR,
+    START,
+    baseline,
+    with_floor,
+    with_season,
+)
 from trend.expectation import WINDOW as WINDOW_VOLUME
 from trend.significance import log10_upper_tail
 
@@ -67,7 +75,8 @@ SAMPLE_AT: Final = 9
 SAMPLE_LEN: Final = 10
 SERIES_AT: Final = 11
 BORN: Final = 12
-NUMBERS: Final = 13
+SAMPLED: Final = 13  # 1: of the day's reels surely only those below SAMPLE_LIMIT are known
+NUMBERS: Final = 14
 
 
 class Reports(NamedTuple):
@@ -112,22 +121,37 @@ def judge(
         min_growth: authors over expected authors below which nothing is a burst.
     """
     signals, ticks, hours = c.signals, c.ticks, c.hours
+    day = ticks.shape[1]
+    here = moment(now, day, ticks_per_hour)
     out_authors, out_expected, used = out.authors, out.expected, out.used
     for at in range(count):
         row = rows[at]
         i = used[0]
         kept, total = signals[row].hours_authors, signals[row].total
-        within = np.int64(0)
-        summed = np.int64(0)
+        within = near = np.int64(0)
+        back = np.int64(0)
+        at_tick, hour, at_hour = here.at, here.hour, here.hour_at
         best = windows.size - 1
         least = 0.0
         missing = NEVER
         for w in range(windows.size):
             length = windows[w] * ticks_per_hour
-            within += row_sum(ticks, row, AUTHORS, now - length + 1, now - summed)
-            summed = length
+            while back < length:
+                within += ticks[row, at_tick, AUTHORS]
+                at_tick = at_tick - 1 if at_tick > 0 else day - 1
+                back += 1
+            while hour >= sums[w, START]:
+                near += hours[row, at_hour, AUTHORS]
+                at_hour = at_hour - 1 if at_hour > 0 else HOURS - 1
+                hour -= 1
             out_authors[i, w] = within
-            base, seen = baseline(hours, row, kept, total, now, windows[w], sums[w], ticks_per_hour)
+            base, seen = baseline(
+                kept - near,
+                total - near,
+                sums[w, WINDOW_VOLUME],
+                sums[w, BASELINE],
+                sums[w, LIFE],
+            )
             out_expected[i, w] = base
             needed = max(float(min_authors), min_growth * base)
             if base < 0:
@@ -135,7 +159,7 @@ def judge(
             missing = min(missing, np.int64(np.ceil(CAUTION * needed)) - within)
             if within < needed:
                 continue
-            season = with_season(hours, row, now, windows[w], base, sums[w], ticks_per_hour)
+            season = with_season(hours, row, windows[w], base, sums[w])
             expected, evidence = with_floor(season, seen)
             if within >= min_growth * expected:
                 log10_p = log10_upper_tail(float(within), expected, evidence)
@@ -182,7 +206,7 @@ def _report(
         out.before[i, w] = _before(c, row, now, length, ticks_per_hour, sums[w, WINDOW_VOLUME])
         base = out.expected[i, w]
         if base >= 0:
-            season = with_season(c.hours, row, now, windows[w], base, sums[w], ticks_per_hour)
+            season = with_season(c.hours, row, windows[w], base, sums[w])
             out.expected[i, w] = max(season, NOVELTY_FLOOR)
     out.signal[i] = signals[row].key
     out.log10_p[i] = log10_p
@@ -232,9 +256,10 @@ def _detail(
         out.labels[out.used[3] + b] = c.labels[signal.label_at + b]
     out.used[3] += signal.label_len
     room = out.samples[out.used[1] : out.used[1] + SAMPLE]
-    taken = _sample(c.n, c.uses, signal.head, now - c.volume.size, room)
+    taken, known = _sample(c.n, c.uses, signal.head, now - c.volume.size, room)
     out.numbers[i, SAMPLE_AT] = out.used[1]
     out.numbers[i, SAMPLE_LEN] = taken
+    out.numbers[i, SAMPLED] = known < signal.day_reels
     out.used[1] += taken
     out.numbers[i, SERIES_AT] = out.used[2]
     share = max(out.expected[i, out.expected.shape[1] - 1], 0.0) / max(volume, 1)
@@ -247,20 +272,24 @@ def _detail(
 
 
 @njit(cache=True)
-def _sample(n: I64, uses: Records, head: Int, after: Int, sample: U64) -> Int:
+def _sample(n: I64, uses: Records, head: Int, after: Int, sample: U64) -> tuple[Int, Int]:
     """Take the reels of later ticks than `after` with the smallest hashes, ascending.
 
     Returns:
-        How many there are in `sample`.
+        How many there are in `sample`, and of how many uses it was taken.
     """
     mask = uses.size - 1
     taken = 0
+    known = 0
     use = head
     while use >= n[FIRST_USE]:
         at = use & mask
         use = uses[at].prev
         reel = uses[at].reel
-        if uses[at].tick <= after or (taken == sample.size and reel >= sample[taken - 1]):
+        if uses[at].tick <= after:
+            continue
+        known += 1
+        if taken == sample.size and reel >= sample[taken - 1]:
             continue
         place = np.searchsorted(sample[:taken], reel)
         if place < taken and sample[place] == reel:
@@ -270,7 +299,7 @@ def _sample(n: I64, uses: Records, head: Int, after: Int, sample: U64) -> Int:
         for j in range(taken - 1, place, -1):
             sample[j] = sample[j - 1]
         sample[place] = reel
-    return taken
+    return taken, known
 
 
 @njit(cache=True)

@@ -460,7 +460,7 @@ def count_uses(
             if not admitted or n[ROWS] == signals.size:
                 at = end
                 continue
-            row = _admit(c, rows[_first_reel(rows, order, at, end)], labels, slot, here)
+            row = _admit(c, rows[_first_reel(rows, labels, order, at, end)], labels, slot, here)
             _take_over_uses(c, row, signal, here, ticks_per_hour)
             counted = not crowd
         if not counted:
@@ -469,6 +469,8 @@ def count_uses(
             for i in range(at, end):
                 use = rows[order[i]]
                 tick = np.int64(use.tick)
+                if use.again == 1 and tick <= now - day:
+                    continue
                 when = here if tick == now else moment(tick, day, ticks_per_hour)
                 new_author = _pair_is_new(n, pairs, signal, use.author, tick, day)
                 if use.again == 1 and new_author == 0:
@@ -489,13 +491,25 @@ def count_uses(
 
 
 @njit(cache=True)
-def _first_reel(rows: Records, order: I64, start: Int, stop: Int) -> Int:
-    """Return where the use with the smallest reel is: its label is the one to keep."""
+def _first_reel(rows: Records, labels: U8, order: I64, start: Int, stop: Int) -> Int:
+    """Return where the use with the smallest reel and label is: the label to keep."""
     first = order[start]
     for i in range(start + 1, stop):
-        if rows[order[i]].reel < rows[first].reel:
+        if rows[order[i]].reel < rows[first].reel or (
+            rows[order[i]].reel == rows[first].reel
+            and _label_before(labels, rows[order[i]], rows[first])
+        ):
             first = order[i]
     return first
+
+
+@njit(cache=True)
+def _label_before(labels: U8, a: Any, b: Any) -> bool:
+    for i in range(min(a.label_len, b.label_len)):
+        x, y = labels[a.label_at + i], labels[b.label_at + i]
+        if x != y:
+            return bool(x < y)
+    return bool(a.label_len < b.label_len)
 
 
 @njit(cache=True)

@@ -40,7 +40,7 @@ EVIDENCE_CAP: Final = 30.0
 """Pseudo-counts at most: leaves a signal of any size 18 % of unexplained variation."""
 SEASON_WEIGHT: Final = 0.75
 """Weight of the same hours in the past against the baseline."""
-DAILY_UP_TO_H: Final = 6
+DAILY_UP_TO_H: Final = 12
 """Windows up to so long are compared with yesterday's same hours."""
 PAD_H: Final = 1
 MIN_VOLUME_SHARE: Final = 0.5
@@ -55,7 +55,9 @@ BASELINE: Final = 1
 YESTERDAY: Final = 2
 LAST_WEEK: Final = 3
 LIFE: Final = 4
-VOLUMES: Final = 5
+START: Final = 5  # the first hour that the window touches
+STOP: Final = 6  # and the last
+VOLUMES: Final = 7
 
 
 @njit(cache=True)
@@ -70,19 +72,16 @@ def volume_sums(
         windows: lengths in hours, rising.
         sums: int64[W, VOLUMES].
     """
+    stop = now // ticks_per_hour
     for w in range(windows.size):
-        start, stop = _hours(now, windows[w], ticks_per_hour)
+        start = (now - windows[w] * ticks_per_hour + 1) // ticks_per_hour
+        sums[w, START] = start
+        sums[w, STOP] = stop
         sums[w, WINDOW] = ring_sum(volume, now - windows[w] * ticks_per_hour + 1, now)
         sums[w, BASELINE] = n[HOURS_VOLUME] - ring_sum(hour_volume, start, stop)
         sums[w, YESTERDAY] = ring_sum(hour_volume, *_same_hours(start, stop, HOURS_PER_DAY))
         sums[w, LAST_WEEK] = ring_sum(hour_volume, *_same_hours(start, stop, HOURS_PER_WEEK))
         sums[w, LIFE] = n[VOLUME_TOTAL] - sums[w, WINDOW]
-
-
-@njit(cache=True)
-def _hours(now: Int, window: Int, ticks_per_hour: Int) -> tuple[Int, Int]:
-    """Return the first and last hour that a window touches."""
-    return (now - window * ticks_per_hour + 1) // ticks_per_hour, now // ticks_per_hour
 
 
 @njit(cache=True)
@@ -93,43 +92,38 @@ def _same_hours(start: Int, stop: Int, shift: Int) -> tuple[Int, Int]:
 
 @njit(cache=True)
 def baseline(
-    hours: U16,
-    row: Int,
-    kept: Int,
-    total: Int,
-    now: Int,
-    window: Int,
-    sums: I64,
-    ticks_per_hour: Int,
+    kept: Int, life: Int, volume: Int, kept_volume: Int, life_volume: Int
 ) -> tuple[float, float]:
     """Return the authors that the baseline expects in a window, and how many it has seen.
 
     (-1, 0) where there is too little past to say.
 
     Args:
-        hours: of `Counts`.
-        row: of the signal, brought to `now`.
-        kept: its authors in all hours.
-        total: its authors in all its life.
-        window: length in hours.
-        sums: the window's row of `volume_sums`.
+        kept: authors of the signal in the hours kept, without those that the window touches.
+        life: its authors since its admission, likewise.
+        volume: reels of the platform in the window.
+        kept_volume: BASELINE of `volume_sums`.
+        life_volume: LIFE of `volume_sums`.
     """
-    start, stop = _hours(now, window, ticks_per_hour)
-    within = row_sum(hours, row, AUTHORS, start, stop)
-    past, past_volume = kept - within, sums[BASELINE]
-    if past_volume < sums[WINDOW]:
-        past, past_volume = max(total - within, 0), sums[LIFE]
-    if past_volume < MIN_VOLUME_SHARE * sums[WINDOW] or sums[WINDOW] == 0:
+    past, past_volume = kept, kept_volume
+    if past_volume < volume:
+        past, past_volume = max(life, 0), life_volume
+    if past_volume < MIN_VOLUME_SHARE * volume or volume == 0:
         return -1.0, 0.0
-    return sums[WINDOW] * (past + PRIOR_AUTHORS) / past_volume, float(past)
+    return volume * (past + PRIOR_AUTHORS) / past_volume, float(past)
 
 
 @njit(cache=True)
-def with_season(
-    hours: U16, row: Int, now: Int, window: Int, base: float, sums: I64, ticks_per_hour: Int
-) -> float:
-    """Return the baseline's expectation, raised to what the same hours of the past make likely."""
-    start, stop = _hours(now, window, ticks_per_hour)
+def with_season(hours: U16, row: Int, window: Int, base: float, sums: I64) -> float:
+    """Return the baseline's expectation, raised to what the same hours of the past make likely.
+
+    Args:
+        hours: of `Counts`.
+        row: of the signal, brought to the tick of `sums`.
+        window: length in hours.
+        base: of `baseline`.
+        sums: the window's row of `volume_sums`.
+    """
     expected = base
     for season in (YESTERDAY, LAST_WEEK):
         if season == YESTERDAY and window > DAILY_UP_TO_H:
@@ -137,7 +131,7 @@ def with_season(
         if sums[season] < MIN_VOLUME_SHARE * sums[WINDOW] or sums[season] == 0:
             continue
         shift = HOURS_PER_DAY if season == YESTERDAY else HOURS_PER_WEEK
-        first, last = _same_hours(start, stop, shift)
+        first, last = _same_hours(sums[START], sums[STOP], shift)
         scaled = row_sum(hours, row, AUTHORS, first, last) * sums[WINDOW] / sums[season]
         expected = max(expected, SEASON_WEIGHT * scaled + (1 - SEASON_WEIGHT) * base)
     return expected

@@ -23,9 +23,16 @@ class Sample:
     """None: the sample holds all reels there are."""
 
 
-def sample(hashes: npt.NDArray[np.uint64], capacity: int) -> Sample:
-    """Return the sample that a bottom-k sketch of `capacity` hashes stands for."""
-    return Sample(hashes, int(hashes[-1]) if hashes.size >= capacity else None)
+def sample(hashes: npt.NDArray[np.uint64], capacity: int, known: int | None = None) -> Sample:
+    """Return the sample that a bottom-k sketch of `capacity` hashes stands for.
+
+    Args:
+        known: the hash up to which all are known; None: all are.
+    """
+    limits = [known] if known is not None else []
+    limits += [int(hashes[-1])] if hashes.size >= capacity else []
+    limit = min(limits, default=None)
+    return Sample(_up_to(hashes, limit), limit)
 
 
 def union(samples: list[Sample]) -> Sample:

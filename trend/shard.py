@@ -190,7 +190,7 @@ class Shard:
                 reports.append(_copy(out, through))
                 return reports
             if status == NEED_REPORTS:
-                if out.used[0]:
+                if out.used.any():
                     reports.append(_copy(out, int(self.counts.n[k.NOW])))
                     out.used[:] = 0
                 else:

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trend import bursts
+from trend.counts import SAMPLE_LIMIT
 from trend.overlap import Sample, sample, shared, union
 from trend.shard import ShardReports
 from trend.significance import q_values
@@ -42,6 +43,7 @@ SEP: Final = "\x1f"
 """Between id and label in the label bytes of a sound."""
 _NO_COUNTS: Final = np.zeros(0, np.int64)
 _NO_NUMBERS: Final = np.zeros(0, np.float64)
+LOGGED_LIMIT: Final = int(SAMPLE_LIMIT) - 1
 _NO_REELS: Final = Sample(np.zeros(0, np.uint64), None)
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -173,6 +175,7 @@ class Synthesis:
         self.trends: dict[str, Trend] = {}
         self._signals: dict[int, Signal] = {}
         self._owner: dict[int, str] = {}
+        self._forgotten = 0
         wide = [i for i, h in enumerate(settings.windows_h) if h >= STAGE_WINDOW_H]
         self._stage_window = wide[0] if wide else len(settings.windows_h) - 1
 
@@ -186,6 +189,8 @@ class Synthesis:
             reports: of the shards, each with the rows that are of this tick; in any order.
             tests: signals alive over all shards.
         """
+        if self._hour(tick) != self._forgotten:
+            self._forget(tick)
         burst: list[Signal] = []
         seen: set[str] = set()
         for signal, is_burst in self._take(tick, reports):
@@ -198,8 +203,6 @@ class Synthesis:
         revised = [
             trend for name in sorted(seen) if self._revise(trend := self.trends[name], tick, hourly)
         ]
-        if hourly:
-            self._forget(tick)
         return revised
 
     def _take(
@@ -237,7 +240,11 @@ class Synthesis:
         signal.log10_p = float(report.log10_p[i])
         if numbers[bursts.LABEL_LEN]:
             at, length = numbers[bursts.SAMPLE_AT], numbers[bursts.SAMPLE_LEN]
-            signal.sample = sample(report.samples[at : at + length].copy(), bursts.SAMPLE)
+            signal.sample = sample(
+                report.samples[at : at + length].copy(),
+                bursts.SAMPLE,
+                LOGGED_LIMIT if numbers[bursts.SAMPLED] else None,
+            )
             signal.series.update(self._series(tick, report.series[numbers[bursts.SERIES_AT]]))
             if key in self._owner:
                 self.trends[self._owner[key]].changed()
@@ -275,6 +282,7 @@ class Synthesis:
             if owner is None:
                 found.append(signal)
             else:
+                self.trends[owner].log10_p = min(self.trends[owner].log10_p, signal.log10_p)
                 self.trends[owner].q_value = min(self.trends[owner].q_value, float(value))
         gained: set[str] = set()
         found.sort(key=lambda s: (s.log10_p, s.hash))
@@ -317,7 +325,7 @@ class Synthesis:
         if leader.burst_tick == tick and leader.window > trend.window:
             trend.window = leader.window
         if hourly and leader.tick == tick:
-            w = max(trend.window, self._stage_window)
+            w = self._stage_window
             volume = max(int(leader.volume[w]), 1)
             quiet = tick - max(s.burst_tick for s in trend.signals.values())
             day = 86_400 // self.settings.tick_seconds
@@ -349,7 +357,8 @@ class Synthesis:
         return changed
 
     def _forget(self, tick: int) -> None:
-        """Forget signals that are no longer followed, and trends without any."""
+        """Forget signals that are no longer followed, and trends without any, once an hour."""
+        self._forgotten = self._hour(tick)
         followed = bursts.TRACKED_DAYS * 86_400 + FORGET_H * 3600
         limit = tick - followed // self.settings.tick_seconds
         for key in [key for key, signal in self._signals.items() if signal.burst_tick < limit]:

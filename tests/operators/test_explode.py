@@ -58,7 +58,7 @@ REELS: list[dict[str, Any]] = [
 
 
 def test_a_poll_of_reels() -> None:
-    assert uses(Explode()(identify(fresh(REELS)), False)) == [
+    assert uses(Explode()(identify(fresh(REELS)))) == [
         (0, SOUND, "s-1\x1f"),
         (0, HASHTAG, "cat"),
         (0, PHRASE, "cat drop"),
