@@ -78,6 +78,9 @@ def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -
             return _nothing_left(job, folder.path, console)
         if not begun:
             store.clear(_store(job))
+            for lines in (job.to, job.rejects):
+                if lines is not None:
+                    Path(lines).write_bytes(b"")  # a sink opens its file at its first line
         if folder is None:
             jobs.write(job, job_file)
         else:

@@ -28,7 +28,7 @@ PREFIX = "GROUNDSWELL_"
 CONFIG = "GROUNDSWELL_CONFIG"
 DAY_S = 86_400
 HOUR_S = 3_600
-WINDOWS = "rising whole hours from 1 to 168, such as 1,3,6,12,24"
+WINDOWS = "rising whole hours from 1 to 24, such as 1,3,6,12,24"
 
 
 class SettingsError(UserError):

@@ -3,9 +3,9 @@
 One reel stamped next year must not close every tick until then, yet in a quiet stream the next
 reel may honestly be hours later than the last. Both are jumps ahead; what tells them apart is what
 follows. So a time that is ahead of the clock moves it only if at least a quarter of the next
-`look_ahead` records (of those there are, at the end of the input) have reached it too. A time that
-is not so confirmed stands as it is up to `future` ahead of the clock, and further ahead is clamped
-to the clock.
+`look_ahead` records have reached it too; where the input ends sooner a quarter of those left is
+enough, for a jump of a day at most. A time that is not so confirmed stands as it is up to `future`
+ahead of the clock, and further ahead is clamped to the clock.
 
 The rule looks at the order of records in their partition and at nothing else: not at batches, not
 at wall clocks, not at other partitions.
@@ -24,6 +24,15 @@ UNSET: Final = np.iinfo(np.int64).min
 
 CONFIRMING_SHARE: Final = 4
 """One in so many of the records looked ahead at must have reached a time to confirm it."""
+
+GAP_AT_END: Final = 86_400 * 1_000_000
+"""A longer jump, in microseconds, is not confirmed by the few records left at the end."""
+
+
+@njit(cache=True)
+def _share(records: int) -> int:
+    """Return how many of so many records must have reached a time."""
+    return max(1, (records + CONFIRMING_SHARE - 1) // CONFIRMING_SHARE)
 
 
 @njit(cache=True)
@@ -58,7 +67,9 @@ def settle(
         time = times[i]
         if time > clock:
             ahead = min(look_ahead, n - 1 - i)
-            needed = max(1, (ahead + CONFIRMING_SHARE - 1) // CONFIRMING_SHARE)
+            needed = _share(look_ahead)
+            if ahead < look_ahead and (clock == UNSET or time - clock <= GAP_AT_END):
+                needed = _share(ahead)
             reached = 0
             j = i + 1
             while reached < needed and j <= i + ahead:
@@ -71,7 +82,7 @@ def settle(
                 time = clock
                 clamped += 1
             elif clock == UNSET:
-                time = _reached_by(times[i + 1 : i + 1 + ahead], needed)
+                time = _reached_by(times[i + 1 : i + 1 + ahead], _share(ahead))
                 clock = time
                 clamped += 1
         settled[i] = time

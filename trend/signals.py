@@ -21,7 +21,7 @@ Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def find(
     data: Bytes,
     text_starts: Ints,
@@ -99,7 +99,7 @@ def find(
     return found[:count]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def group(
     found: npt.NDArray[np.void],
     data: Bytes,

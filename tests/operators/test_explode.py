@@ -17,7 +17,7 @@ from trend.kinds import HASHTAG, PHRASE, SOUND
 from trend.records import USE, VOLUME
 
 
-def fresh(reels: Sequence[dict[str, Any]], closed: int = 3) -> Fresh:
+def fresh(reels: Sequence[dict[str, Any]], closed: int = 3, announce: bool = False) -> Fresh:
     """Reels given by their unusual columns, each a tick after the one before."""
     numbers = range(len(reels))
     columns = [{"reel_id": f"r{i}", "author_id": f"a{i % 3}"} | reels[i] for i in numbers]
@@ -31,14 +31,14 @@ def fresh(reels: Sequence[dict[str, Any]], closed: int = 3) -> Fresh:
         pl.Series("apply", [i + 1 for i in numbers], pl.Int32),
         pl.Series("again", [i % 2 == 1 for i in numbers], pl.Boolean),
     )
-    return Fresh("p", frame, closed, False)
+    return Fresh("p", frame, closed, False, announce=announce)
 
 
-def uses(items: list[tuple[int, ShardRows]]) -> list[tuple[int, int, str]]:
+def uses(items: list[ShardRows]) -> list[tuple[int, int, str]]:
     """(tick, kind, label) of every row, sorted."""
     return sorted(
         (int(row["tick"]), int(row["kind"]), label(item, row))
-        for _, item in items
+        for item in items
         for row in item.rows
     )
 
@@ -73,10 +73,9 @@ def test_a_poll_of_reels() -> None:
 
 def test_rows_carry_their_reel_and_are_in_their_shard() -> None:
     poll = fresh(REELS)
-    items = Explode()(poll, False)
-    assert [shard for shard, _ in items] == sorted({shard for shard, _ in items})
-    for shard, item in items:
-        assert item.shard == shard_name(shard)
+    items = Explode()(poll)
+    assert [item.shard for item in items] == sorted({item.shard for item in items})
+    for item in items:
         assert item.rows.dtype == USE
         assert len(item.rows) > 0
         assert (item.partition, item.closed, item.end) == ("p", 3, False)
@@ -86,46 +85,46 @@ def test_rows_carry_their_reel_and_are_in_their_shard() -> None:
             assert (row["apply"], row["again"]) == (reel["apply"], reel["again"])
             identity = label(item, row).split("\x1f")[0]
             assert row["signal"] == hash_strings(pl.Series([identity]), int(row["kind"]))[0]
-            assert row["signal"] >> np.uint64(58) == shard
+            assert shard_name(int(row["signal"] >> np.uint64(58))) == item.shard
 
 
 def test_rows_of_a_shard_keep_the_order_of_the_reels() -> None:
-    items = Explode()(fresh([{"hashtags": [f"t{i % 50}"]} for i in range(500)]), False)
-    assert sum(len(item.rows) for _, item in items) == 500
-    for _, item in items:
+    items = Explode()(fresh([{"hashtags": [f"t{i % 50}"]} for i in range(500)]))
+    assert sum(len(item.rows) for item in items) == 500
+    for item in items:
         assert (np.diff(item.rows["tick"]) > 0).all()
 
 
 def test_every_shard_hears_of_the_watermark() -> None:
     volume = np.array([(1, 1, 5)], VOLUME)
     poll = fresh(REELS)
-    poll = Fresh("p", poll.reels, 9, True, volume)
-    items = Explode()(poll, True)
-    assert [shard for shard, _ in items] == list(range(SHARDS))
-    assert all(item.volume is volume and item.closed == 9 and item.end for _, item in items)
-    assert uses(items) == uses(Explode()(poll, False))
+    poll = Fresh("p", poll.reels, 9, True, volume, announce=True)
+    items = Explode()(poll)
+    assert [item.shard for item in items] == [shard_name(shard) for shard in range(SHARDS)]
+    assert all(item.volume is volume and item.closed == 9 and item.end for item in items)
+    assert uses(items) == uses(Explode()(fresh(REELS)))
 
 
 @pytest.mark.parametrize("reels", [[], [{}], [{"hashtags": []}, {"caption": "🔥"}]])
 def test_a_poll_without_signals(reels: list[dict[str, Any]]) -> None:
-    assert Explode()(fresh(reels), False) == []
-    items = Explode()(fresh(reels), True)
-    assert [len(item.rows) for _, item in items] == [0] * SHARDS
+    assert Explode()(fresh(reels)) == []
+    items = Explode()(fresh(reels, announce=True))
+    assert [len(item.rows) for item in items] == [0] * SHARDS
 
 
 def test_phrases_are_limited_and_labels_cut() -> None:
     reel = {"caption": "aa bb cc dd ee ff", "audio_id": "s", "audio_label": "é" * 999}
-    assert uses(Explode(max_phrases=2)(fresh([reel]), False)) == [
+    assert uses(Explode(max_phrases=2)(fresh([reel]))) == [
         (0, SOUND, "s\x1f" + "é" * MAX_LABEL),
         (0, PHRASE, "aa bb"),
         (0, PHRASE, "bb cc"),
     ]
-    assert len(uses(Explode(max_phrases=0)(fresh([reel]), False))) == 1
+    assert len(uses(Explode(max_phrases=0)(fresh([reel])))) == 1
 
 
 def test_many_signals_outgrow_the_first_guess() -> None:
     reel = {"hashtags": [f"tag{i}" for i in range(100)]}
-    assert len(uses(Explode()(fresh([reel] * 50), False))) == 5000
+    assert len(uses(Explode()(fresh([reel] * 50)))) == 5000
 
 
 TEXT = st.text(st.sampled_from([*"abAB ß.#\u200b", " ", "猫", "ж", "🔥"]), max_size=12)
@@ -146,10 +145,10 @@ def test_the_size_of_a_poll_changes_nothing(reels: list[dict[str, Any]], size: i
     explode = Explode()
     whole = identify(fresh(reels))
     parts = [
-        explode(Fresh("p", whole.reels[start : start + size], 3, False), False)
+        explode(Fresh("p", whole.reels[start : start + size], 3, False))
         for start in range(0, len(reels), size)
     ]
-    assert uses(explode(whole, False)) == sorted(use for part in parts for use in uses(part))
+    assert uses(explode(whole)) == sorted(use for part in parts for use in uses(part))
 
 
 def test_identify_makes_nothing_of_blank_ids() -> None:
