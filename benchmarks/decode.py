@@ -140,9 +140,9 @@ def ways(lines: Sequence[bytes]) -> dict[str, Callable[[], object]]:
         "part: msgspec line by line": every(
             lambda data: list(map(reader.decode, data.splitlines()))
         ),
-        "part: UTF-8 by polars": every(lambda data: decoding._not_text(data.split(b"\n"))),
+        "part: UTF-8 by polars": every(decoding._not_text),
         "part: UTF-8 by Python": every(bytes.decode),
-        "part: hashtags flat": over(decoding._hashtags),
+        "part: hashtags flat": over(lambda some: decoding._hashtags(*decoding._tags(some))),
         "part: hashtags by list": over(hashtags_by_list),
         "part: times by timedelta": over(decoding._times),
         "part: times by float": over(floats),

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("MiB"),
     )
     min_authors: int = Field(
-        8,
+        10,
         ge=2,
         le=1_000_000,
         description="Distinct authors a signal needs within a window before it can burst.",

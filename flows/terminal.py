@@ -129,7 +129,11 @@ class Progress:
 
     def status(self) -> str:
         """`line`, once there is something to say."""
-        return self.line() if self.bytes_read else "starting …"
+        return (
+            self.line()
+            if self.bytes_read
+            else "starting … (the first run compiles its kernels: half a minute)"
+        )
 
     def line(self) -> str:
         """Progress in one line of plain text."""

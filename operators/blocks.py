@@ -30,7 +30,6 @@ def shard_name(shard: int) -> str:
 
 REELS_SCHEMA = pl.Schema(
     {
-        "record": pl.Int64(),  # number of the line in its partition, from 0, counting every line
         "reel_id": pl.String(),
         "author_id": pl.String(),
         "time": pl.Int64(),  # published_at, microseconds since 1970 UTC

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from operators.blocks import Fresh
+from trend.overlap import places
 
 MERGE_UP_TO: Final = 1 << 16
 """Reels in a block at most."""
@@ -35,6 +36,31 @@ def reel_ids(fresh: Fresh) -> list[ReelIds]:
     return [ReelIds(fresh.partition, new, fresh.closed, fresh.end)]
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some reels in the order of their hashes; the ids stay in the order in which they came."""
+
+    reel: npt.NDArray[np.uint64]
+    apply: npt.NDArray[np.int32]
+    place: npt.NDArray[np.int32]
+    """Where its id stands in `ids`."""
+    ids: pl.Series
+    latest: int
+    """Last tick in `apply`."""
+
+    def with_newer(self, new: "Block") -> "Block":
+        """Return one block of both."""
+        reel = np.concatenate([self.reel, new.reel])
+        order = np.argsort(reel)
+        return Block(
+            reel[order],
+            np.concatenate([self.apply, new.apply])[order],
+            np.concatenate([self.place, new.place + np.int32(self.place.size)])[order],
+            pl.concat([self.ids, new.ids], rechunk=True),
+            max(self.latest, new.latest),
+        )
+
+
 class Catalogue:
     """Reel ids by hash, for so many ticks and at most so many reels.
 
@@ -49,26 +75,30 @@ class Catalogue:
     def __init__(self, ticks: int, limit: int) -> None:
         self._ticks = ticks
         self._limit = limit
-        self._blocks: list[pl.DataFrame] = []
+        self._blocks: list[Block] = []
         self._per_tick: Counter[int] = Counter()
 
     def add(self, reels: pl.DataFrame) -> None:
         """Take reels with the columns of `ReelIds.reels`."""
         if not reels.height:
             return
-        ticks, counts = np.unique(reels["apply"].to_numpy(), return_counts=True)
+        reel, apply = reels["reel"].to_numpy(), reels["apply"].to_numpy()
+        ticks, counts = np.unique(apply, return_counts=True)
         self._per_tick.update(dict(zip(ticks.tolist(), counts.tolist(), strict=True)))
-        self._blocks.append(reels.sort("reel", "apply"))
-        while len(self._blocks) > 1:
-            old, new = self._blocks[-2:]
-            if old.height > 2 * new.height or old.height + new.height > MERGE_UP_TO:
+        order = np.argsort(reel)
+        place = order.astype(np.int32)
+        block = Block(reel[order], apply[order], place, reels["reel_id"], int(ticks[-1]))
+        while self._blocks:
+            old, new = self._blocks[-1].reel.size, block.reel.size
+            if old > 2 * new or old + new > MERGE_UP_TO:
                 break
-            self._blocks[-2:] = [pl.concat([old, new]).sort("reel", "apply")]
+            block = self._blocks.pop().with_newer(block)
+        self._blocks.append(block)
 
     def forget(self, tick: int) -> None:
         """Let go of blocks that hold nothing that could be asked for at `tick` or later."""
         oldest = self._oldest(tick)
-        self._blocks = [block for block in self._blocks if _latest(block) >= oldest]
+        self._blocks = [block for block in self._blocks if block.latest >= oldest]
         for old in [at for at in self._per_tick if at < oldest]:
             del self._per_tick[old]
 
@@ -78,34 +108,21 @@ class Catalogue:
         oldest = self._oldest(tick)
         found: dict[int, str] = {}
         for block in self._blocks:
-            at = _places(block["reel"].to_numpy(), wanted)
-            if at.size == 0:
-                continue
-            for reel, apply, name in block[at].iter_rows():
-                if oldest <= apply <= tick:
-                    found[reel] = min(name, found.get(reel, name))
+            at = places(block.reel, wanted)
+            at = at[(block.apply[at] >= oldest) & (block.apply[at] <= tick)]
+            for reel, place in zip(block.reel[at].tolist(), block.place[at].tolist(), strict=True):
+                name = block.ids[place]
+                found[reel] = min(name, found.get(reel, name))
         return found
 
     def _oldest(self, tick: int) -> int:
         """Return the oldest tick whose reels are kept at `tick`."""
         oldest = tick - self._ticks
+        if self._per_tick.total() <= self._limit:
+            return oldest
         reels = 0
         for at in sorted((t for t in self._per_tick if oldest < t <= tick), reverse=True):
             reels += self._per_tick[at]
             if reels > self._limit:
                 return at + 1
         return oldest
-
-
-def _latest(block: pl.DataFrame) -> int:
-    latest = block["apply"].max()
-    return latest if isinstance(latest, int) else 0
-
-
-def _places(
-    hashes: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]
-) -> npt.NDArray[np.int64]:
-    """Return where the wanted ones stand in `hashes`, which are sorted."""
-    first, stop = np.searchsorted(hashes, wanted), np.searchsorted(hashes, wanted, "right")
-    count = stop - first
-    return np.repeat(stop - np.cumsum(count), count) + np.arange(count.sum())

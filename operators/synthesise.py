@@ -6,12 +6,12 @@ its reels. The decision is `trend.synthesis`; here a decided trend gets its word
 
 import math
 import pickle
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-import numpy.typing as npt
 from bytewax.operators import StatefulBatchLogic
 
 from operators.blocks import SHARDS, shard_name
@@ -23,7 +23,8 @@ from schemas import trends as contract
 from trend.bursts import TICK
 from trend.kinds import KINDS
 from trend.shard import ShardReports
-from trend.synthesis import Signal, Synthesis, SynthesisSettings, Trend
+from trend.synthesis import Synthesis, SynthesisSettings, merged
+from trend.trends import Signal, Trend
 
 Told = ShardReport | ReelIds
 DIGITS = 4
@@ -53,57 +54,62 @@ class Synthesise:
         self._catalogue = Catalogue(
             settings.catalogue_hours * 3600 // tick_seconds, settings.catalogue_reels
         )
-        self._reports: dict[int, list[tuple[ShardReports, npt.NDArray[np.int64]]]] = {}
+        self._reports: dict[int, list[tuple[ShardReports, slice]]] = {}
         self._live = dict.fromkeys(shards, 0)
-        self._changes: list[tuple[int, str, int]] = []
+        """Signals alive in each shard as of its last report."""
+        self._changes: Counter[int] = Counter()
+        """Tick that is not decided -> signals born in it less those that went."""
+        self._alive = 0
+        """Signals alive in the last tick that was decided."""
         self._decided: int | None = None
 
     def __call__(self, items: Iterable[Told]) -> list[contract.Trend]:
         """Take what came and return the revisions of the ticks it completed, in order."""
+        reports = []
         for item in items:
             if isinstance(item, ReelIds):
                 self._catalogue.add(item.reels)
                 self._partitions.take(item.partition, item.closed, item.end)
             else:
-                self._take(item)
+                self._shards.take(item.shard, item.reports.through + 1, end=False)
+                self._note_live(item)
+                reports.append(item.reports)
+        self._take(reports)
         through = [marks.through() for marks in (self._shards, self._partitions)]
         if through[0] is None or through[1] is None:
             return []
         return self._decide(min(through[0], through[1]))
 
-    def _take(self, item: ShardReport) -> None:
-        reports = item.reports
-        self._shards.take(item.shard, reports.through + 1, end=False)
-        self._changes += [(int(tick), item.shard, int(live)) for tick, live in reports.live]
-        ticks = reports.numbers[:, TICK]
-        order = np.argsort(ticks, kind="stable")
-        for rows in np.split(order, np.flatnonzero(np.diff(ticks[order])) + 1):
-            if rows.size:
-                self._reports.setdefault(int(ticks[rows[0]]), []).append((reports, rows))
+    def _note_live(self, item: ShardReport) -> None:
+        live = self._live[item.shard]
+        for tick, now in item.reports.live.tolist():
+            self._changes[tick] += now - live
+            live = now
+        self._live[item.shard] = live
+
+    def _take(self, reports: list[ShardReports]) -> None:
+        """Keep reports until their ticks are decided."""
+        reports = [report for report in reports if report.signal.size]
+        if not reports:
+            return
+        report = merged(reports)
+        ticks, first = np.unique(report.numbers[:, TICK], return_index=True)
+        ends = [*first[1:].tolist(), report.signal.size]
+        for tick, start, stop in zip(ticks.tolist(), first.tolist(), ends, strict=True):
+            self._reports.setdefault(tick, []).append((report, slice(start, stop)))
 
     def _decide(self, through: int) -> list[contract.Trend]:
         revisions = []
-        self._changes.sort()
-        for tick in sorted(tick for tick in self._reports if tick <= through):
-            self._count_live(tick)
-            revised = self._synthesis.tick(
-                tick, self._reports.pop(tick), max(sum(self._live.values()), 1)
-            )
-            revisions += [self._tell(trend, tick) for trend in revised]
+        for tick in sorted(t for t in self._reports.keys() | self._changes.keys() if t <= through):
+            self._alive += self._changes.pop(tick, 0)
+            reports = self._reports.pop(tick, None)
+            if reports is not None:
+                revised = self._synthesis.tick(tick, reports, max(self._alive, 1))
+                revisions += [self._tell(trend, tick) for trend in revised]
         if self._decided is None or through > self._decided:
             self._decided = through
-            self._count_live(through)
             self._catalogue.forget(through)
         return revisions
-
-    def _count_live(self, tick: int) -> None:
-        """Bring the number of signals alive in each shard to `tick`."""
-        due = 0
-        while due < len(self._changes) and self._changes[due][0] <= tick:
-            _, shard, live = self._changes[due]
-            self._live[shard] = live
-            due += 1
-        del self._changes[:due]
 
     def _tell(self, trend: Trend, tick: int) -> contract.Trend:
         """Put a revision into the words of the contract."""
@@ -111,9 +117,9 @@ class Synthesise:
         hours = self.settings.synthesis.windows_h[trend.window]
         leader, w = trend.leader, trend.window
         named = trend.members()
-        reels, authors = int(leader.reels[w]), int(leader.authors[w])
-        expected = max(float(leader.expected[w]), 0.0) * reels / max(authors, 1)
-        before = float(leader.before[w]) * reels / max(authors, 1)
+        reels, authors = leader.reels[w], leader.authors[w]
+        expected = max(leader.expected[w], 0.0) * reels / max(authors, 1)
+        before = leader.before[w] * reels / max(authors, 1)
         growth = reels / expected if expected > 0 else 0.0
         members = _members(named, w)
         return contract.Trend(
@@ -148,7 +154,7 @@ class Synthesise:
         hours = self.settings.synthesis.windows_h
         height = trend.height
         if height is None or height.tick == tick:
-            expected = max(float(trend.leader.expected[trend.window]), 0.0)
+            expected = max(trend.leader.expected[trend.window], 0.0)
             return why(members, authors, expected, hours[trend.window])
         reason = why(members, height.authors, height.expected, hours[height.window])
         at = _time((height.tick + 1) * self.settings.synthesis.tick_seconds)
@@ -166,14 +172,14 @@ class Synthesise:
 
 
 def _members(signals: Sequence[Signal], window: int) -> tuple[contract.Member, ...]:
-    total = sum(int(signal.reels[window]) for signal in signals)
+    total = sum(signal.reels[window] for signal in signals)
     return tuple(
         contract.Member(
             kind=KINDS[signal.kind],
             id=signal.id,
             label=f"#{signal.label}" if KINDS[signal.kind] == "hashtag" else signal.label,
-            weight=round(int(signal.reels[window]) / total, DIGITS) if total else 1 / len(signals),
-            reels=int(signal.reels[window]),
+            weight=round(signal.reels[window] / total, DIGITS) if total else 1 / len(signals),
+            reels=signal.reels[window],
         )
         for signal in signals
     )
@@ -182,7 +188,7 @@ def _members(signals: Sequence[Signal], window: int) -> tuple[contract.Member, .
 def _series(signal: Signal) -> tuple[contract.SeriesPoint, ...]:
     return tuple(
         contract.SeriesPoint(t=_time(hour * 3600), reels=reels, expected=round(expected, DIGITS))
-        for hour, (reels, expected) in sorted(signal.series.items())
+        for hour, (reels, expected) in signal.series()
     )
 
 

@@ -4,7 +4,8 @@ For each window length the authors of the window are held against `trend.expecta
 probability is taken; the smallest, times the number of windows, is the signal's p-value. A signal
 that was improbable enough is *tracked*: for three days it is reported at the end of each hour, so
 that its trend can be followed without any word going back to the shard. With the first report, and
-again when it has grown by half, go the details: label, a sample of its reels, its last two days.
+again when it has grown by a quarter and every six hours, go the details: label, a sample of its
+reels, its last two days.
 """
 
 from typing import Final, NamedTuple
@@ -49,15 +50,16 @@ F64 = npt.NDArray[np.float64]
 REPORT_LOG10_P: Final = -4.0
 """A signal is reported and tracked from this p-value on; the false-discovery rate decides later."""
 TRACKED_DAYS: Final = 3
-SAMPLE: Final = 128
+SAMPLE: Final = 512
 """Reels in a sample: those with the smallest hashes, so that two samples can be compared."""
 SERIES_HOURS: Final = 48
 REPORT_SHARE: Final = 8
 """A burst is reported again within the hour when its authors of the day grew by one in so many."""
-DETAIL_GROWTH: Final = 1.5
+DETAIL_GROWTH: Final = 1.25
+DETAIL_EVERY_H: Final = 6
 CAUTION: Final = 0.7
-"""A signal is judged again within `REJUDGE_H` only when its authors reach this share of what a burst
-needs: what is needed may fall a little with the platform's volume."""
+"""A signal is judged again within `REJUDGE_H` only when its authors reach this share of what a
+burst needs: what is needed may fall a little with the platform's volume."""
 REJUDGE_H: Final = 3
 NEVER: Final = np.int64(1 << 60)
 
@@ -224,7 +226,10 @@ def _report(
             break
     out.numbers[i, LABEL_LEN] = 0
     out.numbers[i, SAMPLE_LEN] = 0
-    if signals[row].day_authors >= DETAIL_GROWTH * signals[row].detailed:
+    if (
+        signals[row].day_authors >= DETAIL_GROWTH * signals[row].detailed
+        or (now + 1) % (DETAIL_EVERY_H * ticks_per_hour) == 0
+    ):
         _detail(c, out, i, row, now, sums[windows.size - 1, WINDOW_VOLUME], ticks_per_hour)
         signals[row].detailed = max(signals[row].day_authors, 1)
     out.used[0] = i + 1

@@ -181,7 +181,7 @@ def row_sum(rings: U16, row: Int, what: Int, first: Int, last: Int) -> Int:
 
 @njit(cache=True)
 def _clear(rings: U16, row: Int, count: Int, last: Int) -> tuple[Int, Int]:
-    """Empty the `count` places of a row's ring that end with place `last`; return what they held."""
+    """Empty the `count` places of a row's ring up to place `last`; return what they held."""
     size = rings.shape[1]
     at = last - min(count, size) + 1
     if at < 0:
@@ -405,7 +405,7 @@ NO_LABEL_ROOM: Final = 2
 
 
 @njit(cache=True)
-def count_uses(
+def count_uses(  # noqa: PLR0912
     c: Counts,
     rows: Records,
     labels: U8,

@@ -7,6 +7,7 @@ sample that is not full is the whole set.
 Source: Cohen & Kaplan, "Summarizing data using bottom-k sketches" (2007).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,10 +67,45 @@ def shared(a: Sample, b: Sample) -> tuple[int, float]:
         first, second = second, first
     if first.size == 0:
         return 0, 0.0
-    at = np.minimum(np.searchsorted(second, first), second.size - 1)
-    both = int(np.count_nonzero(second[at] == first))
+    at = second.searchsorted(first)
+    both = int(np.count_nonzero(second.take(at, mode="clip") == first))
     return both, both / first.size
 
 
+class Sharing:
+    """Many samples by their reels, to find those that share some with another one.
+
+    Example:
+        >>> a = sample(np.array([1, 2, 3], np.uint64), capacity=128)
+        >>> b = sample(np.array([3, 4], np.uint64), capacity=128)
+        >>> Sharing([a, b]).most(sample(np.array([2, 3, 5], np.uint64), capacity=128), least=2)
+        [0]
+    """
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        reels = np.concatenate([np.zeros(0, np.uint64), *(one.reels for one in samples)])
+        order = np.argsort(reels)
+        self._reels = reels[order]
+        self._number = np.repeat(np.arange(len(samples)), [one.reels.size for one in samples])
+        self._number = self._number[order]
+
+    def most(self, other: Sample, least: int) -> list[int]:
+        """Return the numbers of the samples with at least so many reels of the other, >= 1."""
+        both = np.bincount(self._number[places(self._reels, other.reels)])
+        return np.flatnonzero(both >= least).tolist()
+
+
+def places(hashes: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Return where the wanted ones stand in `hashes`, which are ascending, each maybe often.
+
+    Example:
+        >>> places(np.array([3, 5, 5, 8], np.uint64), np.array([5, 6, 8], np.uint64)).tolist()
+        [1, 2, 3]
+    """
+    first, stop = hashes.searchsorted(wanted), hashes.searchsorted(wanted, "right")
+    count = stop - first
+    return np.repeat(stop - np.cumsum(count), count) + np.arange(count.sum())
+
+
 def _up_to(reels: npt.NDArray[np.uint64], limit: int | None) -> npt.NDArray[np.uint64]:
-    return reels if limit is None else reels[: np.searchsorted(reels, np.uint64(limit), "right")]
+    return reels if limit is None else reels[: reels.searchsorted(np.uint64(limit), "right")]

@@ -4,7 +4,8 @@ Tick by tick, over the reports of all shards in the order of their signals:
 
 1. Bursts whose false-discovery rate over all signals alive is within the limit are *discoveries*.
 2. A discovery that is in no trend joins the one whose reels hold most of its own, if that is
-   enough; the discoveries of one tick come in the order of their p-values.
+   enough, or else the one whose phrase it extends; the discoveries of one tick come in the order of
+   their p-values.
 3. At the end of each hour every trend's stage is judged (`trend.stages`).
 4. A trend that is new, changed its stage, its members or doubled gets a new revision.
 
@@ -13,146 +14,35 @@ a revision and not a second alert. Nothing here runs per reel or per signal of t
 bursts comes here.
 """
 
-import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from trend import bursts
 from trend.counts import SAMPLE_LIMIT
-from trend.overlap import Sample, sample, shared, union
+from trend.kinds import PHRASE
+from trend.overlap import Sharing, sample, shared
 from trend.shard import ShardReports
 from trend.significance import q_values
 from trend.stages import StageMachine
+from trend.trends import NO_HOURS, Height, Signal, Trend, extends, trend_id
 
 MIN_SHARED: Final = 3
 """Reels that two signals must share at least to be one trend."""
-NESTED: Final = 0.8
-"""Share of a phrase's reels that hold a kindred phrase, from which on it says nothing new."""
 STAGE_WINDOW_H: Final = 6
 DOUBLED: Final = 2.0
 EVERGREEN_DAYS: Final = 7
 """A trend younger than this is not steady for long."""
 FORGET_H: Final = 6
 """Hours after its shard let go of it that a signal is forgotten."""
-MAX_MEMBERS: Final = 16
-"""Members named in a trend at most, those of most reels."""
+MAX_SIGNALS: Final = 20_000
+"""Signals known at most, of some kilobytes each: beyond it those in no trend whose last burst is
+oldest are forgotten, and no more join trends than fit."""
 SEP: Final = "\x1f"
 """Between id and label in the label bytes of a sound."""
-_NO_COUNTS: Final = np.zeros(0, np.int64)
-_NO_NUMBERS: Final = np.zeros(0, np.float64)
 LOGGED_LIMIT: Final = int(SAMPLE_LIMIT) - 1
-_NO_REELS: Final = Sample(np.zeros(0, np.uint64), None)
-_CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-@dataclass(slots=True)
-class Signal:
-    """A signal that bursts or did so within the last days, as last reported."""
-
-    hash: int
-    kind: int
-    id: str
-    label: str
-    onset: int
-    """First tick of its burst."""
-    tick: int = 0
-    """Tick of the last report."""
-    burst_tick: int = 0
-    """Tick of the last report in which it burst."""
-    window: int = 0
-    """Index of the window in which it then was most improbable."""
-    log10_p: float = 0.0
-    authors: npt.NDArray[np.int64] = field(default_factory=lambda: _NO_COUNTS)
-    reels: npt.NDArray[np.int64] = field(default_factory=lambda: _NO_COUNTS)
-    expected: npt.NDArray[np.float64] = field(default_factory=lambda: _NO_NUMBERS)
-    before: npt.NDArray[np.float64] = field(default_factory=lambda: _NO_NUMBERS)
-    volume: npt.NDArray[np.int64] = field(default_factory=lambda: _NO_COUNTS)
-    sample: Sample = _NO_REELS
-    series: dict[int, tuple[int, float]] = field(default_factory=dict)
-    """Hour -> reels and expected reels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Height:
-    """The window in which a trend had most authors."""
-
-    tick: int
-    authors: int
-    reels: int
-    expected: float
-    """Authors."""
-    window: int
-
-
-@dataclass(slots=True)
-class Trend:
-    """Signals that rise together."""
-
-    id: str
-    started: int
-    """Tick in which its first signal's burst began."""
-    signals: dict[int, Signal]
-    stages: StageMachine
-    window: int
-    """Index of the window that its numbers are of."""
-    log10_p: float = 0.0
-    """The least of its signals' p-values so far."""
-    q_value: float = 1.0
-    revision: int = 0
-    told_authors: int = 0
-    told_members: tuple[int, ...] = ()
-    height: Height | None = None
-    """When most authors used it."""
-    _reels: Sample | None = None
-    _named: list[Signal] | None = None
-
-    @property
-    def leader(self) -> Signal:
-        """The signal of most authors in the trend's window, by its hash where two are equal."""
-        return max(self.signals.values(), key=lambda s: (int(s.authors[self.window]), s.hash))
-
-    @property
-    def reels(self) -> Sample:
-        """The reels of all its signals."""
-        if self._reels is None:
-            self._reels = union([signal.sample for signal in self.signals.values()])
-        return self._reels
-
-    def changed(self) -> None:
-        """Note that a signal came, went or has a new sample."""
-        self._reels = self._named = None
-
-    def members(self) -> list[Signal]:
-        """Return the signals to name, most reels first, without phrases within phrases."""
-        if self._named is None:
-            self._named = self._members()
-        return self._named
-
-    def _members(self) -> list[Signal]:
-        ranked = sorted(
-            self.signals.values(), key=lambda s: (-int(s.reels[self.window]), -len(s.id), s.hash)
-        )
-        named: list[Signal] = []
-        for signal in ranked:
-            if len(named) == MAX_MEMBERS:
-                break
-            if signal.kind == _PHRASE and any(_says_it(other, signal) for other in named):
-                continue
-            named.append(signal)
-        return named
-
-
-_PHRASE: Final = 2
-
-
-def _says_it(other: Signal, phrase: Signal) -> bool:
-    """Whether a phrase is told by another one: shares words and nearly all reels with it."""
-    if other.kind != _PHRASE or not set(other.id.split()) & set(phrase.id.split()):
-        return False
-    return shared(other.sample, phrase.sample)[1] >= NESTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +69,7 @@ class Synthesis:
         wide = [i for i, h in enumerate(settings.windows_h) if h >= STAGE_WINDOW_H]
         self._stage_window = wide[0] if wide else len(settings.windows_h) - 1
 
-    def tick(
-        self, tick: int, reports: list[tuple[ShardReports, npt.NDArray[np.int64]]], tests: int
-    ) -> list[Trend]:
+    def tick(self, tick: int, reports: list[tuple[ShardReports, slice]], tests: int) -> list[Trend]:
         """Take all reports of one tick and return the trends that have a new revision, by id.
 
         Args:
@@ -189,7 +77,7 @@ class Synthesis:
             reports: of the shards, each with the rows that are of this tick; in any order.
             tests: signals alive over all shards.
         """
-        if self._hour(tick) != self._forgotten:
+        if self._hour(tick) != self._forgotten or len(self._signals) > MAX_SIGNALS:
             self._forget(tick)
         burst: list[Signal] = []
         seen: set[str] = set()
@@ -200,112 +88,120 @@ class Synthesis:
                 seen.add(self._owner[signal.hash])
         seen |= self._discover(burst, tests)
         hourly = (tick + 1) * self.settings.tick_seconds % 3600 == 0
-        revised = [
+        return [
             trend for name in sorted(seen) if self._revise(trend := self.trends[name], tick, hourly)
         ]
-        return revised
 
     def _take(
-        self, tick: int, reports: list[tuple[ShardReports, npt.NDArray[np.int64]]]
+        self, tick: int, reports: list[tuple[ShardReports, slice]]
     ) -> list[tuple[Signal, bool]]:
         """Update the signals with their reports; return them in the order of their hashes."""
         taken: list[tuple[Signal, bool]] = []
+        hour = self._hour(tick)
         for report, rows in reports:
-            for i in rows.tolist():
-                burst = bool(report.numbers[i, bursts.BURST])
-                if burst or int(report.signal[i]) in self._owner:
-                    taken.append((self._update(tick, report, i), burst))
+            for key, numbers, log10_p, *counts in zip(
+                *(getattr(report, name)[rows].tolist() for name in _TOLD), strict=True
+            ):
+                burst = bool(numbers[bursts.BURST])
+                signal = self._signals.get(key)
+                if not (burst or key in self._owner or (signal and numbers[bursts.LABEL_LEN])):
+                    continue
+                if signal is None:
+                    if not numbers[bursts.LABEL_LEN]:
+                        continue  # forgotten; it comes back with its next details
+                    signal = self._signals[key] = _named(key, numbers, report.labels)
+                signal.tick, signal.log10_p = tick, log10_p
+                signal.authors, signal.reels, signal.expected, signal.before, signal.volume = counts
+                if burst:
+                    signal.burst_tick, signal.window = tick, numbers[bursts.WINDOW]
+                    signal.onset = min(signal.onset, numbers[bursts.ONSET])
+                if numbers[bursts.LABEL_LEN]:
+                    self._detail(signal, hour, numbers, report)
+                self._add_hour(signal, hour, numbers[bursts.HOUR_REELS])
+                taken.append((signal, burst))
         taken.sort(key=lambda pair: pair[0].hash)
         return taken
 
-    def _update(self, tick: int, report: ShardReports, i: int) -> Signal:
-        key = int(report.signal[i])
-        numbers = report.numbers[i].tolist()
-        signal = self._signals.get(key)
-        if signal is None:
-            name, _, label = _slice(report.labels, numbers).decode("utf-8", "ignore").partition(SEP)
-            signal = self._signals[key] = Signal(
-                hash=key,
-                kind=numbers[bursts.KIND],
-                id=name,
-                label=label or name,
-                onset=numbers[bursts.ONSET],
-            )
-        signal.tick = tick
-        signal.authors = report.authors[i]
-        signal.reels = report.reels[i]
-        signal.expected = report.expected[i]
-        signal.before = report.before[i]
-        signal.volume = report.volume[i]
-        signal.log10_p = float(report.log10_p[i])
-        if numbers[bursts.LABEL_LEN]:
-            at, length = numbers[bursts.SAMPLE_AT], numbers[bursts.SAMPLE_LEN]
-            signal.sample = sample(
-                report.samples[at : at + length].copy(),
-                bursts.SAMPLE,
-                LOGGED_LIMIT if numbers[bursts.SAMPLED] else None,
-            )
-            signal.series.update(self._series(tick, report.series[numbers[bursts.SERIES_AT]]))
-            if key in self._owner:
-                self.trends[self._owner[key]].changed()
-        if numbers[bursts.BURST]:
-            signal.burst_tick = tick
-            signal.window = numbers[bursts.WINDOW]
-            signal.onset = min(signal.onset, numbers[bursts.ONSET])
-        self._add_hour(signal, tick, numbers[bursts.HOUR_REELS])
-        return signal
+    def _detail(self, signal: Signal, hour: int, numbers: list[int], report: ShardReports) -> None:
+        at, length = numbers[bursts.SAMPLE_AT], numbers[bursts.SAMPLE_LEN]
+        signal.sample = sample(
+            report.samples[at : at + length].copy(),
+            bursts.SAMPLE,
+            LOGGED_LIMIT if numbers[bursts.SAMPLED] else None,
+        )
+        series = report.series[numbers[bursts.SERIES_AT]]
+        signal.past = series[:-1].copy()
+        signal.hours = {hour: (0, float(series[-1, 1]))}
+        if signal.hash in self._owner:
+            self.trends[self._owner[signal.hash]].changed()
 
-    def _series(self, tick: int, series: npt.NDArray[np.float64]) -> dict[int, tuple[int, float]]:
-        hour = self._hour(tick)
-        first = hour - series.shape[0] + 1
-        return {first + h: (int(point[0]), float(point[1])) for h, point in enumerate(series)}
-
-    def _add_hour(self, signal: Signal, tick: int, reels: int) -> None:
+    def _add_hour(self, signal: Signal, hour: int, reels: int) -> None:
         """Note the reels of the current hour so far."""
-        hour = self._hour(tick)
-        day = max(float(signal.expected[-1]), 0.0) / self.settings.windows_h[-1]
-        signal.series[hour] = (reels, signal.series.get(hour, (0, day))[1])
-        while len(signal.series) > bursts.SERIES_HOURS:
-            del signal.series[min(signal.series)]
+        known = signal.hours.get(hour)
+        if known is not None:
+            signal.hours[hour] = (reels, known[1])
+            return
+        signal.hours[hour] = (reels, max(signal.expected[-1], 0.0) / self.settings.windows_h[-1])
+        if len(signal.hours) > bursts.SERIES_HOURS:
+            signal.past = NO_HOURS
+            del signal.hours[next(iter(signal.hours))]
 
     def _hour(self, tick: int) -> int:
         return tick * self.settings.tick_seconds // 3600
 
     def _discover(self, burst: list[Signal], tests: int) -> set[str]:
         """Bring discoveries into trends; return the ids of those that gained one."""
-        q = q_values(np.array([signal.log10_p for signal in burst]), tests)
-        found: list[Signal] = []
+        q = q_values(np.array([signal.log10_p for signal in burst]), tests).tolist()
+        found: list[tuple[Signal, float]] = []
         for signal, value in zip(burst, q, strict=True):
             if value > self.settings.fdr:
                 continue
             owner = self._owner.get(signal.hash)
             if owner is None:
-                found.append(signal)
+                found.append((signal, value))
             else:
-                self.trends[owner].log10_p = min(self.trends[owner].log10_p, signal.log10_p)
-                self.trends[owner].q_value = min(self.trends[owner].q_value, float(value))
+                self.trends[owner].improbable(signal.log10_p, value)
         gained: set[str] = set()
-        found.sort(key=lambda s: (s.log10_p, s.hash))
-        lowest = {signal.hash: float(v) for signal, v in zip(burst, q, strict=True)}
-        for signal in found:
-            trend = self._closest(signal) or self._begin(signal)
+        if not found:
+            return gained
+        found.sort(key=lambda pair: (pair[0].log10_p, pair[0].hash))
+        del found[max(MAX_SIGNALS - len(self._owner), 0) :]
+        names = list(self.trends)
+        sharing = Sharing([trend.reels for trend in self.trends.values()])
+        for signal, value in found:
+            near = gained.union(names[i] for i in sharing.most(signal.sample, MIN_SHARED))
+            trend = self._closest(signal, near) or self._extended(signal) or self._begin(signal)
             trend.signals[signal.hash] = signal
             trend.changed()
-            trend.log10_p = min(trend.log10_p, signal.log10_p)
-            trend.q_value = min(trend.q_value, lowest[signal.hash])
+            trend.improbable(signal.log10_p, value)
             self._owner[signal.hash] = trend.id
             gained.add(trend.id)
         return gained
 
-    def _closest(self, signal: Signal) -> Trend | None:
-        """Return the trend that shares most reels with a signal, if they are enough."""
+    def _closest(self, signal: Signal, near: set[str]) -> Trend | None:
+        """Return which of the trends `near` shares most reels with it, if they are enough."""
         best: tuple[float, int, str] | None = None
-        for trend in self.trends.values():
-            both, share = shared(signal.sample, trend.reels)
+        for name in near:
+            both, share = shared(signal.sample, self.trends[name].reels)
             if both >= MIN_SHARED and share >= self.settings.overlap:
-                rank = (share, both, trend.id)
+                rank = (share, both, name)
                 best = rank if best is None else max(best, rank)
         return self.trends[best[2]] if best else None
+
+    def _extended(self, phrase: Signal) -> Trend | None:
+        """Return the trend with the longest phrase that another one holds word by word.
+
+        All reels with the longer phrase have the shorter one, though a sample may miss that.
+        """
+        if phrase.kind != PHRASE:
+            return None
+        held = [
+            (len(signal.id), name)
+            for name, trend in self.trends.items()
+            for signal in trend.signals.values()
+            if signal.kind == PHRASE and extends(phrase.id, signal.id)
+        ]
+        return self.trends[max(held)[1]] if held else None
 
     def _begin(self, signal: Signal) -> Trend:
         trend = Trend(
@@ -326,24 +222,24 @@ class Synthesis:
             trend.window = leader.window
         if hourly and leader.tick == tick:
             w = self._stage_window
-            volume = max(int(leader.volume[w]), 1)
+            volume = max(leader.volume[w], 1)
             quiet = tick - max(s.burst_tick for s in trend.signals.values())
             day = 86_400 // self.settings.tick_seconds
             changed |= trend.stages.hour(
-                intensity=float(leader.authors[w]) / volume,
-                before=float(leader.before[w]) / volume,
-                authors=int(leader.authors[w]),
+                intensity=leader.authors[w] / volume,
+                before=leader.before[w] / volume,
+                authors=leader.authors[w],
                 bursting=quiet == 0,
                 settled=quiet >= (bursts.TRACKED_DAYS * 24 - 2) * day // 24
                 and tick - trend.started >= EVERGREEN_DAYS * day,
             )
-        authors = int(leader.authors[trend.window])
+        authors = leader.authors[trend.window]
         if trend.height is None or authors > trend.height.authors:
             trend.height = Height(
                 tick,
                 authors,
-                int(leader.reels[trend.window]),
-                max(float(leader.expected[trend.window]), 0.0),
+                leader.reels[trend.window],
+                max(leader.expected[trend.window], 0.0),
                 trend.window,
             )
         changed |= authors >= DOUBLED * trend.told_authors > 0
@@ -357,7 +253,7 @@ class Synthesis:
         return changed
 
     def _forget(self, tick: int) -> None:
-        """Forget signals that are no longer followed, and trends without any, once an hour."""
+        """Forget signals that are no longer followed or too many, and trends without any."""
         self._forgotten = self._hour(tick)
         followed = bursts.TRACKED_DAYS * 86_400 + FORGET_H * 3600
         limit = tick - followed // self.settings.tick_seconds
@@ -371,20 +267,42 @@ class Synthesis:
                     trend.changed()
                 else:
                     del self.trends[owner]
+        if len(self._signals) > MAX_SIGNALS:
+            loose = [signal for key, signal in self._signals.items() if key not in self._owner]
+            over = len(self._signals) - MAX_SIGNALS
+            for signal in nsmallest(over, loose, key=lambda s: (s.burst_tick, s.hash)):
+                del self._signals[signal.hash]
 
 
-def _slice(labels: bytes, numbers: list[int]) -> bytes:
-    return labels[numbers[bursts.LABEL_AT] : numbers[bursts.LABEL_AT] + numbers[bursts.LABEL_LEN]]
+_TOLD: Final = (
+    "signal", "numbers", "log10_p", "authors", "reels", "expected", "before", "volume"
+)  # fmt: skip
+"""Fields of `ShardReports` that have a row for each report."""
 
 
-def trend_id(signal: int, onset: int, tick_seconds: int) -> str:
-    """Return a trend's id in the form of a ULID: its beginning, then a hash of its first signal.
+def merged(reports: list[ShardReports]) -> ShardReports:
+    """Return the reports of several shards as those of one, by tick and signal; at least one."""
+    fields = {
+        name: np.concatenate([getattr(report, name) for report in reports])
+        for name in (*_TOLD, "samples", "series", "live")
+    }
+    numbers = fields["numbers"]
+    sizes = [report.signal.size for report in reports]
+    for column, parts in (
+        (bursts.LABEL_AT, [len(report.labels) for report in reports]),
+        (bursts.SAMPLE_AT, [report.samples.size for report in reports]),
+        (bursts.SERIES_AT, [len(report.series) for report in reports]),
+    ):
+        numbers[:, column] += np.repeat(np.cumsum(parts) - parts, sizes)
+    order = np.lexsort((fields["signal"], numbers[:, bursts.TICK]))
+    fields |= {name: fields[name][order] for name in _TOLD}
+    labels = b"".join(report.labels for report in reports)
+    return ShardReports(max(report.through for report in reports), labels=labels, **fields)
 
-    Example:
-        >>> trend_id(signal=1, onset=2_945_520, tick_seconds=600)
-        '01KDY02100PSRZFGAREEG4YRBS'
-    """
-    milliseconds = onset * tick_seconds * 1000
-    digest = hashlib.blake2b(signal.to_bytes(8, "big") + onset.to_bytes(8, "big"), digest_size=10)
-    number = milliseconds << 80 | int.from_bytes(digest.digest(), "big")
-    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -5, -5))
+
+def _named(key: int, numbers: list[int], labels: bytes) -> Signal:
+    """Return a signal at its first report."""
+    at = numbers[bursts.LABEL_AT]
+    told = labels[at : at + numbers[bursts.LABEL_LEN]].decode("utf-8", "ignore")
+    name, _, label = told.partition(SEP)
+    return Signal(key, numbers[bursts.KIND], name, label or name, numbers[bursts.ONSET])

@@ -125,7 +125,7 @@ def test_progress_promises_nothing_it_does_not_know() -> None:
     assert "%" not in line
     assert "left" not in line
     assert " at " not in line
-    assert progress(bytes_read=0).status() == "starting …"
+    assert progress(bytes_read=0).status().startswith("starting …")
 
 
 def test_a_resumed_run_is_timed_from_where_it_went_on() -> None:

@@ -64,7 +64,7 @@ def test_forgotten_blocks_are_gone() -> None:
     for tick in range(2000):
         catalogue.add(reels(*[(tick * 100 + i, tick) for i in range(50)]))
         catalogue.forget(tick)
-        kept = sum(block.height for block in catalogue._blocks)
+        kept = sum(block.reel.size for block in catalogue._blocks)
         assert kept <= 50 * 100
     assert len(catalogue._blocks) < 20
     assert len(catalogue._per_tick) <= 12
@@ -75,7 +75,7 @@ def test_blocks_are_merged_up_to_a_size() -> None:
     for i in range(40):
         catalogue.add(stream(i, 4000, ticks=5))
     assert len(catalogue._blocks) < 12
-    assert max(block.height for block in catalogue._blocks) <= MERGE_UP_TO
+    assert max(block.reel.size for block in catalogue._blocks) <= MERGE_UP_TO
 
 
 @pytest.mark.parametrize("ticks", [(5, 20), (20, 5)])

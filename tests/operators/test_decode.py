@@ -110,7 +110,7 @@ FINE = [
 @pytest.mark.parametrize(("bad", "error"), MIXED, ids=range(len(MIXED)))
 def test_a_bad_line_is_rejected_with_its_class_and_nothing_else_is(bad: bytes, error: str) -> None:
     decoded = decode(poll(line(), bad, line(reel_id="r2"), record=5, offset=100))
-    assert decoded.reels["record"].to_list() == [5, 7]
+    assert decoded.reels["reel_id"].to_list() == ["r1", "r2"]
     (reject,) = decoded.rejects
     assert (reject.error, reject.record, reject.original) == (error, 6, bad)
     assert (reject.offset, reject.length) == (100 + len(line()) + 1, len(bad))
@@ -175,7 +175,7 @@ def test_an_empty_poll_has_the_columns_too() -> None:
 
 def test_blank_lines_count_as_records_but_are_neither_reels_nor_rejects() -> None:
     decoded = decode(poll(b"", b" \t\r", line(), b"", b"{"))
-    assert decoded.reels["record"].to_list() == [2]
+    assert decoded.reels["reel_id"].to_list() == ["r1"]
     assert [reject.record for reject in decoded.rejects] == [4]
 
 
@@ -190,7 +190,7 @@ def test_an_oversized_line_is_a_reject_in_its_place() -> None:
     long = Oversized(1, len(line()) + 1, b"{head", 5_000_000)
     data = b"".join(one + b"\n" for one in (line(), b"{", line(reel_id="r2")))
     decoded = decode(Poll("p", 0, 0, data, oversized=(long,)))
-    assert decoded.reels["record"].to_list() == [0, 3]
+    assert decoded.reels["reel_id"].to_list() == ["r1", "r2"]
     found = [(reject.record, reject.offset, reject.error) for reject in decoded.rejects]
     after = long.offset + long.length + 1
     assert found == [(1, long.offset, "line_too_long"), (2, after, "invalid_json")]
@@ -231,7 +231,7 @@ def test_the_depth_limit_does_not_depend_on_how_deep_the_caller_is() -> None:
 
     for levels in (0, 200):
         decoded = call(levels)
-        assert decoded.reels["record"].to_list() == [0]
+        assert decoded.reels["reel_id"].to_list() == ["r1"]
         assert [reject.error for reject in decoded.rejects] == ["too_deep"]
 
 
@@ -286,14 +286,29 @@ def test_polls_of_any_size_give_what_single_lines_give(lines: list[bytes], cuts:
 
 @given(st.lists(ANY_LINE, max_size=20))
 def test_what_is_accepted_is_what_the_contract_accepts(lines: list[bytes]) -> None:
-    accepted = set(decode(poll(*lines, offset=1)).reels["record"].to_list())
-    for record, some in enumerate(lines):
+    accepted = []
+    for some in lines:
         try:
-            msgspec.json.decode(some, type=Reel)
+            reel = msgspec.json.decode(some, type=Reel)
         except (ValueError, RecursionError):
-            assert record not in accepted
-        else:
-            assert (record in accepted) == (classify(some) is None)
+            continue
+        if classify(some) is None:
+            accepted.append(reel.reel_id)
+    assert decode(poll(*lines, offset=1)).reels["reel_id"].to_list() == accepted
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_nothing_depends_on_the_lines_decoded_at_once(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    lines = [*FINE, *(bad for bad, _ in MIXED), b"", *FINE]
+    marked = poll(b"\xef\xbb\xbf" + line(), *lines)
+    at_once = decode(marked)
+    monkeypatch.setattr("operators.decode.BLOCK", most)
+    by_block = decode(marked)
+    assert_frame_equal(by_block.reels, at_once.reels)
+    assert by_block.rejects == at_once.rejects
+    assert by_block.reels.height == 2 * len(FINE) + 1
 
 
 def test_a_poll_of_nothing_but_bad_lines_is_no_trouble() -> None:

@@ -68,14 +68,16 @@ def test_the_onset_is_the_first_use_in_the_window() -> None:
     assert (numbers[burst, bursts.ONSET] == START + DAY + 10).all()
 
 
-def test_label_sample_and_series_come_first_and_when_it_grew_by_half() -> None:
+def test_label_sample_and_series_come_first_as_it_grows_and_every_six_hours() -> None:
     rows = uses(np.minimum(np.maximum(np.arange(3 * DAY) - DAY, 0), 7))
     out = reported(rows, ticks=3 * DAY, settings=SETTINGS)
     detailed = out.numbers[:, bursts.LABEL_LEN] > 0
     assert detailed[0]
     told = out.authors[detailed, -1]
-    assert (told[1:] >= 1.5 * told[:-1]).all()
-    assert 3 < told.size < 12
+    sixth = (out.numbers[detailed, bursts.TICK] + 1) % (bursts.DETAIL_EVERY_H * HOUR) == 0
+    assert ((told[1:] >= bursts.DETAIL_GROWTH * told[:-1]) | sixth[1:]).all()
+    assert sixth.sum() == 8
+    assert 3 < told.size - sixth.sum() < 20
     for i in np.flatnonzero(detailed):
         numbers = out.numbers[i]
         label = numbers[bursts.LABEL_AT]

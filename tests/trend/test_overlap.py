@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trend.overlap import Sample, sample, shared, union
+from trend.overlap import Sample, Sharing, sample, shared, union
 
 K = 128
 
@@ -57,3 +57,14 @@ def test_a_share_of_large_sets_is_estimated(share: float) -> None:
 
 def test_a_nested_signal_shares_all() -> None:
     assert shared(bottom(set(range(0, 1000, 9))), bottom(set(range(1000))))[1] == 1.0
+
+
+@pytest.mark.parametrize("least", [1, 3, 8])
+def test_those_that_share_most_are_found_among_many(least: int) -> None:
+    rng = np.random.default_rng(least)
+    sets = [rng.choice(60, rng.integers(0, 30), replace=False) for _ in range(40)]
+    samples = [sample(np.sort(reels).astype(np.uint64), capacity=128) for reels in sets]
+    for one, reels in zip(samples, sets, strict=True):
+        naive = [i for i, other in enumerate(sets) if len(set(reels) & set(other)) >= least]
+        assert Sharing(samples).most(one, least) == naive
+    assert Sharing([]).most(samples[0], least) == []

@@ -13,7 +13,8 @@ from trend import bursts
 from trend.kinds import HASHTAG, PHRASE, SOUND
 from trend.records import USE, VOLUME
 from trend.shard import Shard, ShardReports, ShardSettings
-from trend.synthesis import MAX_MEMBERS, Synthesis, SynthesisSettings, trend_id
+from trend.synthesis import Synthesis, SynthesisSettings
+from trend.trends import MAX_MEMBERS, trend_id
 
 HOUR, DAY = 6, 144
 START = 2_950_000 // DAY * DAY
@@ -22,7 +23,7 @@ SETTINGS = SynthesisSettings(tick_seconds=600, windows_h=WINDOWS, fdr=0.01, over
 SHARD = ShardSettings(600, WINDOWS, 8, 2.0, 16_000_000)
 Rows = npt.NDArray[np.void]
 Curve = npt.NDArray[np.float64]
-Reports = dict[int, list[tuple[ShardReports, npt.NDArray[np.int64]]]]
+Reports = dict[int, list[tuple[ShardReports, slice]]]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def reported(*signals: tuple[Rows, bytes], ticks: int, volume: int = 100) -> Rep
     by_tick: Reports = {}
     for part in shard.close(START + ticks - 1):
         for i, tick in enumerate(part.numbers[:, bursts.TICK].tolist()):
-            by_tick.setdefault(tick, []).append((part, np.array([i])))
+            by_tick.setdefault(tick, []).append((part, slice(i, i + 1)))
     return by_tick
 
 
@@ -235,7 +236,10 @@ def test_a_trend_keeps_the_least_p_and_q_value_of_its_signals_so_far() -> None:
     told = synthesised(reports)
     for one in told:
         so_far = [
-            part.log10_p[i[0]] for t in reports for part, i in reports[t] if t <= START + one.tick
+            part.log10_p[at.start]
+            for t in reports
+            for part, at in reports[t]
+            if t <= START + one.tick
         ]
         assert one.q_value == pytest.approx(1000 * 10.0 ** min(so_far))
         assert one.log10_p == min(so_far)
@@ -259,6 +263,40 @@ def test_what_is_no_longer_followed_is_forgotten() -> None:
         ["s-dog"]
     ]
     assert len(synthesis._signals) == len(synthesis._owner) == 1
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_only_so_many_signals_are_known(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that do not fit are told when there is room again, if they still burst."""
+    tags = [
+        used(reels(logistic(7, 2 * DAY + 4 * HOUR * i, 5.0), seed=i), HASHTAG, f"tag{i}")
+        for i in range(4)
+    ]
+    reports = reported(*tags, ticks=7 * DAY)
+    assert {one.members for one in synthesised(reports)} == {(f"tag{i}",) for i in range(4)}
+    monkeypatch.setattr("trend.synthesis.MAX_SIGNALS", limit)
+    told = synthesised(reports)
+    assert told == synthesised(reports, seed=1, crash=True)
+    assert {one.members for one in told} >= {(f"tag{i}",) for i in range(limit)}
+    synthesis = Synthesis(SETTINGS)
+    for tick in sorted(reports):
+        synthesis.tick(tick, reports[tick], tests=1000)
+        assert len(synthesis._owner) <= limit
+        assert len(synthesis._signals) <= limit + len(reports[tick])
+        assert set(synthesis._owner) <= set(synthesis._signals)
+
+
+def test_what_is_known_of_a_signal_holds_no_reports() -> None:
+    """A view into the arrays of a report would keep all of it for days."""
+    synthesis = Synthesis(SETTINGS)
+    reports = reported(used(ONE, SOUND, "s-cat"), used(ONE, HASHTAG, "catdrop"), ticks=5 * DAY)
+    for tick in sorted(reports):
+        synthesis.tick(tick, reports[tick], tests=1000)
+    parts = [part for tick in reports for part, _ in reports[tick]]
+    for signal in synthesis._signals.values():
+        assert len(signal.hours) <= 48
+        assert not any(np.shares_memory(signal.sample.reels, part.samples) for part in parts)
+        assert not any(np.shares_memory(signal.past, part.series) for part in parts)
 
 
 def test_an_id_is_a_ulid_that_sorts_by_time() -> None:
