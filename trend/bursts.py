@@ -30,15 +30,16 @@ from trend.counts import (
     Records,
     advance_row,
     moment,
-    ring_sum,
     row_sum,
 )
 from trend.expectation import (
     BASELINE,
+    BEFORE,
     LIFE,
     NOVELTY_FLOOR,
     START,
     baseline,
+    before,
     with_floor,
     with_season,
 )
@@ -99,7 +100,7 @@ class Reports(NamedTuple):
     live: I64  # [., 2] tick and signals in the table from that tick on
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def judge(
     c: Counts,
     out: Reports,
@@ -201,11 +202,23 @@ def _report(
             n[TRACKED] += 1
             signals[row].detailed = 0
         signals[row].tracked = now + TRACKED_DAYS * day
+    out.numbers[i, ONSET] = now
+    reels = np.int64(0)
+    back = np.int64(0)
+    at = now % day
     for w in range(windows.size):
-        length = windows[w] * ticks_per_hour
+        while back < windows[w] * ticks_per_hour:
+            if c.ticks[row, at, REELS] > 0:
+                reels += c.ticks[row, at, REELS]
+                if w <= best:
+                    out.numbers[i, ONSET] = now - back
+            at = at - 1 if at > 0 else day - 1
+            back += 1
+        out.reels[i, w] = reels
         out.volume[i, w] = sums[w, WINDOW_VOLUME]
-        out.reels[i, w] = row_sum(c.ticks, row, REELS, now - length + 1, now)
-        out.before[i, w] = _before(c, row, now, length, ticks_per_hour, sums[w, WINDOW_VOLUME])
+        first, last, by_tick = before(now, windows[w], day, ticks_per_hour)
+        authors = row_sum(c.ticks if by_tick else c.hours, row, AUTHORS, first, last)
+        out.before[i, w] = authors * sums[w, WINDOW_VOLUME] / max(sums[w, BEFORE], 1)
         base = out.expected[i, w]
         if base >= 0:
             season = with_season(c.hours, row, windows[w], base, sums[w])
@@ -219,11 +232,6 @@ def _report(
     out.numbers[i, DAY_REELS] = signals[row].day_reels
     out.numbers[i, HOUR_REELS] = c.hours[row, (now // ticks_per_hour) % HOURS, REELS]
     out.numbers[i, BORN] = signals[row].born
-    out.numbers[i, ONSET] = now
-    for t in range(now - windows[best] * ticks_per_hour + 1, now + 1):
-        if c.ticks[row, t % day, REELS] > 0:
-            out.numbers[i, ONSET] = t
-            break
     out.numbers[i, LABEL_LEN] = 0
     out.numbers[i, SAMPLE_LEN] = 0
     if (
@@ -233,20 +241,6 @@ def _report(
         _detail(c, out, i, row, now, sums[windows.size - 1, WINDOW_VOLUME], ticks_per_hour)
         signals[row].detailed = max(signals[row].day_authors, 1)
     out.used[0] = i + 1
-
-
-@njit(cache=True)
-def _before(c: Counts, row: Int, now: Int, length: Int, ticks_per_hour: Int, volume: Int) -> float:
-    """Return the authors in the window before the one of `length` ticks, scaled to its volume."""
-    first, last = now - 2 * length + 1, now - length
-    if 2 * length <= c.volume.size:
-        authors = row_sum(c.ticks, row, AUTHORS, first, last)
-        its_volume = ring_sum(c.volume, first, last)
-    else:
-        first, last = first // ticks_per_hour, last // ticks_per_hour
-        authors = row_sum(c.hours, row, AUTHORS, first, last)
-        its_volume = ring_sum(c.hour_volume, first, last)
-    return authors * volume / its_volume if its_volume > 0 else 0.0
 
 
 @njit(cache=True)
@@ -307,7 +301,7 @@ def _sample(n: I64, uses: Records, head: Int, after: Int, sample: U64) -> tuple[
     return taken, known
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def tracked(c: Counts, now: Int, ticks_per_hour: Int) -> Int:
     """Bring the tracked rows to `now`, let go of those that are no longer; return their number."""
     n, signals = c.n, c.signals

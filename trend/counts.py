@@ -179,7 +179,7 @@ def row_sum(rings: U16, row: Int, what: Int, first: Int, last: Int) -> Int:
     return total
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _clear(rings: U16, row: Int, count: Int, last: Int) -> tuple[Int, Int]:
     """Empty the `count` places of a row's ring up to place `last`; return what they held."""
     size = rings.shape[1]
@@ -404,7 +404,7 @@ NO_ROW: Final = 1
 NO_LABEL_ROOM: Final = 2
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def count_uses(  # noqa: PLR0912
     c: Counts,
     rows: Records,
@@ -512,7 +512,7 @@ def _label_before(labels: U8, a: Any, b: Any) -> bool:
     return bool(a.label_len < b.label_len)
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _add_young(
     n: I64,
     uses: Records,

@@ -57,7 +57,8 @@ LAST_WEEK: Final = 3
 LIFE: Final = 4
 START: Final = 5  # the first hour that the window touches
 STOP: Final = 6  # and the last
-VOLUMES: Final = 7
+BEFORE: Final = 7  # reels in the window before it
+VOLUMES: Final = 8
 
 
 @njit(cache=True)
@@ -82,6 +83,21 @@ def volume_sums(
         sums[w, YESTERDAY] = ring_sum(hour_volume, *_same_hours(start, stop, HOURS_PER_DAY))
         sums[w, LAST_WEEK] = ring_sum(hour_volume, *_same_hours(start, stop, HOURS_PER_WEEK))
         sums[w, LIFE] = n[VOLUME_TOTAL] - sums[w, WINDOW]
+        first, last, by_tick = before(now, windows[w], volume.size, ticks_per_hour)
+        sums[w, BEFORE] = ring_sum(volume if by_tick else hour_volume, first, last)
+
+
+@njit(cache=True)
+def before(now: Int, window: Int, day: Int, ticks_per_hour: Int) -> tuple[Int, Int, bool]:
+    """Return the first and last tick of the window before a window, or its hours.
+
+    Hours, and False, where the ring of ticks does not reach back so far.
+    """
+    length = window * ticks_per_hour
+    first, last = now - 2 * length + 1, now - length
+    if 2 * length <= day:
+        return first, last, True
+    return first // ticks_per_hour, last // ticks_per_hour, False
 
 
 @njit(cache=True)

@@ -41,6 +41,9 @@ _PAIR_LOAD: Final = 0.6
 _SHARD_BITS: Final = 6  # of a signal's hash, the same in all rows of a shard
 _SHORT_RUN: Final = 16
 _MIN_PAIRS: Final = 256
+_FIRST_PAIRS: Final = 8192
+_FIRST_LOG: Final = 4096
+_FIRST_ROWS: Final = 512
 _MIN_LOG: Final = 256
 _REPORT_ROOM: Final = 4096
 _MIN_ROWS: Final = 64
@@ -147,7 +150,7 @@ class Shard:
         c = self.counts
         labels = np.zeros(c.labels.size + 4 * k.MAX_LABEL, np.uint8)
         labels[: c.labels.size] = c.labels
-        rows = min(max(c.signals.size, _MIN_ROWS), self.settings.max_rows)
+        rows = min(max(c.signals.size, _FIRST_ROWS), self.settings.max_rows)
         self.counts = _with_rows(c._replace(labels=labels), rows)
 
     def close(self, through: int) -> list[ShardReports]:
@@ -412,7 +415,7 @@ def _close(
     return FINISHED
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _need(c: Counts, out: Reports, tick: Int, uses: Int, max_rows: Int, max_uses: Int) -> int:
     """Return what must be done before a tick with so many uses can be closed."""
     n = c.n
@@ -433,7 +436,7 @@ def _need(c: Counts, out: Reports, tick: Int, uses: Int, max_rows: Int, max_uses
     return FINISHED
 
 
-@njit(cache=True)
+@njit(cache=True, inline="always")
 def _without_tracked(signals: Records, touched: npt.NDArray[np.int32], count: Int) -> int:
     """Keep those of the first `count` rows that are not tracked; return how many."""
     kept = 0
@@ -450,7 +453,8 @@ def _power_below(number: int) -> int:
 
 def _empty(settings: ShardSettings) -> Counts:
     day = 24 * settings.ticks_per_hour
-    rows = min(_MIN_ROWS, settings.max_rows)
+    rows = min(_FIRST_ROWS, settings.max_rows)
+    uses = min(_FIRST_LOG, settings.max_uses)
     n = np.zeros(k.SCALARS, np.int64)
     n[[k.VOLUME_TICK, k.DAY, k.NOW, k.CLEANED]] = k.NONE
     return Counts(
@@ -460,10 +464,10 @@ def _empty(settings: ShardSettings) -> Counts:
         ticks=np.zeros((rows, day, 2), np.uint16),
         hours=np.zeros((rows, HOURS, 2), np.uint16),
         tracked_rows=np.zeros(rows, np.int32),
-        labels=np.zeros(4 * k.MAX_LABEL, np.uint8),
-        uses=np.zeros(_MIN_LOG, k.LOGGED),
-        buckets=np.full(_MIN_LOG, k.NONE, np.int64),
-        pairs=np.zeros(_MIN_PAIRS, k.PAIR),
+        labels=np.zeros(16 * k.MAX_LABEL, np.uint8),
+        uses=np.zeros(uses, k.LOGGED),
+        buckets=np.full(uses, k.NONE, np.int64),
+        pairs=np.zeros(min(_FIRST_PAIRS, settings.max_pairs), k.PAIR),
         volume=np.zeros(day, np.int64),
         hour_volume=np.zeros(HOURS, np.int64),
     )
