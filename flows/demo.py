@@ -1,6 +1,9 @@
 """Some simulated days through the very flow that real reels go through, and how well it did."""
 
+import os
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -40,8 +43,17 @@ def demo(directory: Path, *, days: int, seed: int, console: Console) -> int:
         f"replay {_quoted(reels)} {again} --processes 2",
         "replay YOUR-REELS.jsonl --to trends.jsonl --store trends.db --rejects rejects.jsonl",
     ):
-        _say(console, f"  groundswell {command}")
+        _say(console, f"  {called()} {command}")
     return 0
+
+
+def called() -> str:
+    """How the shell finds this command: by its name, or by the path by which it was called."""
+    path, found = sys.argv[0], shutil.which("groundswell")
+    if Path(path).name != "groundswell":
+        return "groundswell"
+    known = found is not None and os.path.realpath(found) == os.path.realpath(path)
+    return "groundswell" if known else shlex.quote(path)
 
 
 def _quoted(path: Path) -> str:

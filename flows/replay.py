@@ -162,8 +162,11 @@ def _watch(workers: Workers, board: Board, job: Job, console: Console, received:
         workers.stop(signal.SIGTERM)
         _show_failure(workers, codes)
         return 1
-    _say(console, f"{display.progress().line()}  in {time.monotonic() - began:,.1f} s")
+    progress = display.progress()
+    _say(console, f"{progress.line()}  in {time.monotonic() - began:,.1f} s")
     _results(job, console)
+    if progress.rejects and job.rejects is None:
+        _say(console, "--rejects FILE keeps the lines that were rejected, each with its reason")
     return 0
 
 

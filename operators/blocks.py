@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from trend.records import USE, VOLUME
+from trend.records import VOLUME
 
 SHARDS: Final = 64
 """Number of shards of the signal space. Fixed: a signal's shard is the top six bits of its hash."""
@@ -42,9 +42,6 @@ REELS_SCHEMA = pl.Schema(
     }
 )
 """Columns of a decoded poll: valid reels only, in the order of their lines."""
-
-ROW = USE
-"""One use of one signal by one reel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +120,7 @@ class ShardRows:
 
     shard: str  # its key in the dataflow
     partition: str
-    rows: npt.NDArray[np.void]  # ROW
+    rows: npt.NDArray[np.void]  # USE
     labels: bytes  # UTF-8; for a sound "id\\x1flabel", else the id
     closed: int
     end: bool

@@ -150,11 +150,6 @@ class Dedupe:
         volume, self._volume = self._volume, np.zeros(0, VOLUME)
         return volume
 
-    @property
-    def clock_us(self) -> int:
-        """The partition's clock in microseconds, or `UNSET`."""
-        return self._clock
-
 
 def _digests(reels: pl.DataFrame) -> npt.NDArray[np.uint64]:
     """Hash what gives a reel its signals: caption, hashtags, sound, speech and text on screen."""

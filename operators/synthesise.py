@@ -153,7 +153,7 @@ class Synthesise:
     ) -> str:
         hours = self.settings.synthesis.windows_h
         height = trend.height
-        if height is None or height.tick == tick:
+        if height is None or height.authors == authors:
             expected = max(trend.leader.expected[trend.window], 0.0)
             return why(members, authors, expected, hours[trend.window])
         reason = why(members, height.authors, height.expected, hours[height.window])

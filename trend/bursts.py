@@ -69,17 +69,15 @@ TICK: Final = 0
 KIND: Final = 1
 BURST: Final = 2  # 1: bursting at this tick; 0: tracked
 WINDOW: Final = 3  # index of the most improbable window
-DAY_REELS: Final = 4
-ONSET: Final = 5  # first tick with a use in that window
-HOUR_REELS: Final = 6  # reels in the current hour so far
-LABEL_AT: Final = 7
-LABEL_LEN: Final = 8  # 0: no details with this report
-SAMPLE_AT: Final = 9
-SAMPLE_LEN: Final = 10
-SERIES_AT: Final = 11
-BORN: Final = 12
-SAMPLED: Final = 13  # 1: of the day's reels surely only those below SAMPLE_LIMIT are known
-NUMBERS: Final = 14
+ONSET: Final = 4  # first tick with a use in that window
+HOUR_REELS: Final = 5  # reels in the current hour so far
+LABEL_AT: Final = 6
+LABEL_LEN: Final = 7  # 0: no details with this report
+SAMPLE_AT: Final = 8
+SAMPLE_LEN: Final = 9
+SERIES_AT: Final = 10
+SAMPLED: Final = 11  # 1: of the day's reels surely only those below SAMPLE_LIMIT are known
+NUMBERS: Final = 12
 
 
 class Reports(NamedTuple):
@@ -158,6 +156,9 @@ def judge(
             out_expected[i, w] = base
             needed = max(float(min_authors), min_growth * base)
             if base < 0:
+                missing = min(
+                    missing, np.int64(1)
+                )  # once there is a past to compare with, it may burst
                 continue
             missing = min(missing, np.int64(np.ceil(CAUTION * needed)) - within)
             if within < needed:
@@ -229,9 +230,7 @@ def _report(
     out.numbers[i, KIND] = signals[row].kind
     out.numbers[i, BURST] = burst
     out.numbers[i, WINDOW] = best
-    out.numbers[i, DAY_REELS] = signals[row].day_reels
     out.numbers[i, HOUR_REELS] = c.hours[row, (now // ticks_per_hour) % HOURS, REELS]
-    out.numbers[i, BORN] = signals[row].born
     out.numbers[i, LABEL_LEN] = 0
     out.numbers[i, SAMPLE_LEN] = 0
     if (

@@ -87,7 +87,6 @@ SIGNAL: Final = np.dtype(
         ("judge_at", np.int32),  # tick from which on it is judged whatever its total
         ("tracked", np.int32),  # tick until which it is reported each hour, or UNTRACKED
         ("detailed", np.int32),  # day_authors when its details were last reported
-        ("born", np.int32),  # tick of the admission
         ("label_at", np.int64),
         ("label_len", np.int32),
         ("kind", np.uint8),
@@ -569,7 +568,6 @@ def _admit(c: Counts, first: Any, labels: U8, slot: Int, now: Moment) -> Int:
     signals[row].kind = first.kind
     signals[row].label_at = at
     signals[row].label_len = length
-    signals[row].born = now.tick
     signals[row].last = now.tick
     signals[row].last_hour = now.hour
     signals[row].used = now.tick

@@ -4,7 +4,7 @@ Expected for a window of w hours that ends now, as share of volume times the win
 
     baseline  all hours kept (fifteen days) before the window; where the platform was silent so long
               that they hold less volume than the window, the signal's whole life
-    yesterday the same hours a day ago, for windows of up to 6 h  (#goodmorning)
+    yesterday the same hours a day ago, for windows of up to 12 h (#goodmorning)
     last week the same hours a week ago                           (#mondaymotivation)
 
 The season may only raise the expectation: a burst must stand out from the baseline and from its
@@ -79,10 +79,11 @@ def volume_sums(
         sums[w, START] = start
         sums[w, STOP] = stop
         sums[w, WINDOW] = ring_sum(volume, now - windows[w] * ticks_per_hour + 1, now)
-        sums[w, BASELINE] = n[HOURS_VOLUME] - ring_sum(hour_volume, start, stop)
+        touched = ring_sum(hour_volume, start, stop)
+        sums[w, BASELINE] = n[HOURS_VOLUME] - touched
         sums[w, YESTERDAY] = ring_sum(hour_volume, *_same_hours(start, stop, HOURS_PER_DAY))
         sums[w, LAST_WEEK] = ring_sum(hour_volume, *_same_hours(start, stop, HOURS_PER_WEEK))
-        sums[w, LIFE] = n[VOLUME_TOTAL] - sums[w, WINDOW]
+        sums[w, LIFE] = n[VOLUME_TOTAL] - touched
         first, last, by_tick = before(now, windows[w], volume.size, ticks_per_hour)
         sums[w, BEFORE] = ring_sum(volume if by_tick else hour_volume, first, last)
 

@@ -40,6 +40,7 @@ _RELIEF: Final = 0.7
 _PAIR_LOAD: Final = 0.6
 _SHARD_BITS: Final = 6  # of a signal's hash, the same in all rows of a shard
 _SHORT_RUN: Final = 16
+_MAX_WAITING: Final = 256  # pieces of volume that wait for a use to come
 _MIN_PAIRS: Final = 256
 _FIRST_PAIRS: Final = 8192
 _FIRST_LOG: Final = 4096
@@ -205,6 +206,8 @@ class Shard:
 
     def _is_idle(self, through: int) -> bool:
         """Whether no tick until `through` has anything to do; the volume can wait for its turn."""
+        if len(self._volume) > _MAX_WAITING:
+            return False
         hour = self.settings.ticks_per_hour
         next_hour = ((int(self.counts.n[k.NOW]) + 1) // hour + 1) * hour - 1
         if self.counts.n[k.TRACKED] and next_hour <= through:

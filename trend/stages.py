@@ -1,7 +1,7 @@
 """A trend's stage: emerging, peaking, fading or evergreen, with hysteresis.
 
-Judged at the end of each hour by the trend's intensity, its authors over the platform's volume in a
-window of six hours or its own, so that nights and surges do not look like falls and rises:
+Judged at the end of each hour by the trend's intensity, its authors over the platform's volume in
+a window of six hours or the next longer, so that nights and surges do not look like falls and rises:
 
     emerging -> peaking    it stopped growing: no more than a tenth above the window before
     any      -> fading     under half of its highest intensity
@@ -47,6 +47,10 @@ class StageMachine:
     """Most authors so far."""
     _wanted: str = EMERGING
     _times: int = 0
+
+    def look_anew(self) -> None:
+        """Forget the heights, as they will be measured by another window."""
+        self.highest, self.most = 0.0, 0
 
     def hour(
         self, intensity: float, before: float, authors: int, bursting: bool, settled: bool

@@ -32,6 +32,8 @@ from trend.trends import NO_HOURS, Height, Signal, Trend, extends, trend_id
 MIN_SHARED: Final = 3
 """Reels that two signals must share at least to be one trend."""
 STAGE_WINDOW_H: Final = 6
+STAGE_AUTHORS: Final = 20
+"""Authors within those hours from which on their number is not mostly chance."""
 DOUBLED: Final = 2.0
 EVERGREEN_DAYS: Final = 7
 """A trend younger than this is not steady for long."""
@@ -105,6 +107,8 @@ class Synthesis:
                 burst = bool(numbers[bursts.BURST])
                 signal = self._signals.get(key)
                 if not (burst or key in self._owner or (signal and numbers[bursts.LABEL_LEN])):
+                    if signal is not None:
+                        self._add_hour(signal, hour, numbers[bursts.HOUR_REELS])
                     continue
                 if signal is None:
                     if not numbers[bursts.LABEL_LEN]:
@@ -221,7 +225,7 @@ class Synthesis:
         if leader.burst_tick == tick and leader.window > trend.window:
             trend.window = leader.window
         if hourly and leader.tick == tick:
-            w = self._stage_window
+            w = self._judged_by(trend)
             volume = max(leader.volume[w], 1)
             quiet = tick - max(s.burst_tick for s in trend.signals.values())
             day = 86_400 // self.settings.tick_seconds
@@ -251,6 +255,14 @@ class Synthesis:
             trend.told_members = members
             trend.told_authors = max(authors, trend.told_authors)
         return changed
+
+    def _judged_by(self, trend: Trend) -> int:
+        """Return the window of a trend's stage: the longest while it is small, then six hours."""
+        enough = trend.leader.authors[self._stage_window] >= STAGE_AUTHORS
+        if trend.stage_window < 0 and enough:
+            trend.stage_window = self._stage_window
+            trend.stages.look_anew()
+        return trend.stage_window
 
     def _forget(self, tick: int) -> None:
         """Forget signals that are no longer followed or too many, and trends without any."""

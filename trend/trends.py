@@ -84,6 +84,8 @@ class Trend:
     """The least of its signals' p-values so far."""
     q_value: float = 1.0
     revision: int = 0
+    stage_window: int = -1
+    """Index of the window that its stage is judged by."""
     told_authors: int = 0
     told_members: tuple[int, ...] = ()
     height: Height | None = None

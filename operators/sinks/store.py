@@ -21,7 +21,7 @@ VERSION = 1
 """Of the tables below. A store of a newer version is refused."""
 
 SERIES_POINTS = 2016
-"""Points of its series kept for each trend: two weeks of ticks of 10 minutes."""
+"""Points of its series kept for each trend: twelve weeks of hours."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (

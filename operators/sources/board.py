@@ -24,9 +24,7 @@ BOARD: Final = (
     "late",
     "clamped",
     "clock_us",  # about where the partition is in event time; 0 before its first reel
-    "closed_tick",  # all ticks before it are complete
     "done",  # 1 once the partition was read to its end
-    "trends",
 )
 """The counters of each partition."""
 
@@ -91,12 +89,10 @@ class Board:
     def totals(self) -> dict[str, int]:
         """Every field over all partitions.
 
-        The sum; of `clock_us` and `closed_tick` the least of those not done, and the greatest when
-        all are done.
+        The sum; of `clock_us` the least of those not done, and the greatest when all are done.
         """
         totals = {name: int(self._words[:, at].sum()) for name, at in _FIELD.items()}
         undone = self._words[:, _FIELD["done"]] == 0
-        for name in ("clock_us", "closed_tick"):
-            column = self._words[:, _FIELD[name]]
-            totals[name] = int(column[undone].min() if undone.any() else column.max(initial=0))
+        clocks = self._words[:, _FIELD["clock_us"]]
+        totals["clock_us"] = int(clocks[undone].min() if undone.any() else clocks.max(initial=0))
         return totals
