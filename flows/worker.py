@@ -1,6 +1,7 @@
 """One worker process of a replay: `python -m flows.worker JOB.json PROCESS`."""
 
 import gc
+import resource
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -22,6 +23,9 @@ def main(job_file: Path, process: int) -> None:
     """Run this process's share of the job to the end of its input."""
     # Columns make few objects that live: looking for cycles among them is wasted.
     gc.set_threshold(100_000, 20, 100)
+    # Each partition keeps its file open, and the usual limit is 1,024.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     job = jobs.read(job_file)
     settings = Settings(**job.settings)
     recovery = _recovery(Path(job.state)) if job.state else None

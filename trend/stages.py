@@ -1,7 +1,8 @@
 """A trend's stage: emerging, peaking, fading or evergreen, with hysteresis.
 
-Judged at the end of each hour by the trend's intensity, its authors over the platform's volume in
-a window of six hours or the next longer, so that nights and surges do not look like falls and rises:
+Judged at the end of each hour by the trend's intensity: its authors over the platform's volume, so
+that nights and surges do not look like falls and rises, in the longest window while the trend is
+small and from then on in one of six hours (`trend.synthesis`):
 
     emerging -> peaking    it stopped growing: no more than a tenth above the window before
     any      -> fading     under half of its highest intensity

@@ -1,6 +1,7 @@
 """Reels that come again, and runs that must not begin: the whole command, as its user sees it."""
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,20 @@ def refusal(replay: Replay) -> str:
     assert line.startswith("groundswell: ")
     assert outcome.out == ""
     return line
+
+
+def test_a_folder_of_more_files_than_may_be_open_by_default(
+    clean_stream: list[bytes], tmp_path: Path
+) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number, line in enumerate(clean_stream[:300]):
+        write(folder / f"{number:03}.jsonl", [line])
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        outcome = Replay(tmp_path / "out", [folder]).run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert outcome.code == 0, outcome.err
+    assert "300 lines" in outcome.out

@@ -131,6 +131,23 @@ def test_a_revision_holds_together() -> None:
     assert events == sorted(events)
 
 
+def test_the_reason_tells_of_the_height_only_where_it_is_over() -> None:
+    highest: dict[str, int] = {}
+    over = 0
+    for line in WHOLE:
+        trend = decode(line)
+        highest[trend.trend_id] = max(trend.authors, highest.get(trend.trend_id, 0))
+        reason, _, now = trend.why.partition("; that was at ")
+        if now:
+            over += 1
+            assert not reason.startswith(f"{trend.authors} people")
+            assert now.endswith(f", it is {trend.authors} now")
+        else:
+            assert trend.authors == highest[trend.trend_id]
+            assert reason.startswith(f"{trend.authors} people")
+    assert over
+
+
 def test_a_revision_knows_nothing_of_what_comes_after_it() -> None:
     applied = dict(zip(REELS["reel_id"], REELS["apply"], strict=True))
     for line in WHOLE:

@@ -299,6 +299,19 @@ def test_what_is_known_of_a_signal_holds_no_reports() -> None:
         assert not any(np.shares_memory(signal.past, part.series) for part in parts)
 
 
+def test_the_series_of_a_signal_in_no_trend_misses_no_hour() -> None:
+    """It is reported each hour, though without a burst and mostly without details."""
+    reports = reported(used(ONE, SOUND, "s-cat"), ticks=5 * DAY)
+    synthesis = Synthesis(replace(SETTINGS, fdr=1e-300))
+    for tick in sorted(reports):
+        for part, at in reports[tick] if synthesis._signals else []:
+            part.numbers[at, bursts.BURST] = 0
+        synthesis.tick(tick, reports[tick], tests=1000)
+        for signal in synthesis._signals.values():
+            hours = [hour for hour, _ in signal.series()]
+            assert hours == list(range(tick // HOUR - len(hours) + 1, tick // HOUR + 1))
+
+
 def test_an_id_is_a_ulid_that_sorts_by_time() -> None:
     names = [trend_id(signal=9, onset=onset, tick_seconds=600) for onset in range(0, 10**7, 9973)]
     assert names == sorted(names)
