@@ -58,7 +58,7 @@ def build(settings: Settings, ends: Ends, recovery: bool = True) -> Dataflow:
     polls = op.input("source", flow, ends.source)
     decoded = op.map("decode", polls, decode)
 
-    rejects = op.flat_map("rejects", decoded, _rejects_of(board))
+    rejects = op.flat_map("rejects", decoded, _rejects)
     for number, rejects_sink in enumerate(ends.rejects):
         op.output(f"rejects-{number}", rejects, rejects_sink)
 
@@ -80,13 +80,8 @@ def build(settings: Settings, ends: Ends, recovery: bool = True) -> Dataflow:
     return flow
 
 
-def _rejects_of(board: Board | None) -> Callable[[Decoded], list[tuple[str, Reject]]]:
-    def rejects(decoded: Decoded) -> list[tuple[str, Reject]]:
-        if board is not None and decoded.rejects:
-            board.add(decoded.partition, "rejects", len(decoded.rejects))
-        return [(ONE, reject) for reject in decoded.rejects]
-
-    return rejects
+def _rejects(decoded: Decoded) -> list[tuple[str, Reject]]:
+    return [(ONE, reject) for reject in decoded.rejects]
 
 
 def _dedupe(

@@ -47,6 +47,7 @@ class EventTime:
 class DedupeCounts:
     """What became of the records so far, and how far the partition is."""
 
+    rejects: int = 0
     duplicates: int = 0
     late: int = 0
     clamped: int = 0
@@ -67,6 +68,7 @@ class Dedupe:
 
     def __call__(self, decoded: Decoded) -> Fresh | None:
         """Take a poll; return the reels settled by it, or None where there is nothing to tell."""
+        self.counts.rejects += len(decoded.rejects)
         waiting = self._waiting
         reels = pl.concat([waiting, decoded.reels]) if waiting.height else decoded.reels
         times = np.ascontiguousarray(reels["time"].to_numpy())
@@ -190,6 +192,7 @@ class DedupeLogic(StatefulBatchLogic[Decoded, Fresh, bytes]):
         fresh = [out for decoded in values if (out := self._dedupe(decoded)) is not None]
         if self._board is not None and values:
             counts, partition = self._dedupe.counts, values[-1].partition
+            self._board.set(partition, "rejects", counts.rejects)
             self._board.set(partition, "duplicates", counts.duplicates)
             self._board.set(partition, "late", counts.late)
             self._board.set(partition, "clamped", counts.clamped)

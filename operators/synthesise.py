@@ -122,6 +122,7 @@ class Synthesise:
         before = leader.before[w] * reels / max(authors, 1)
         growth = reels / expected if expected > 0 else 0.0
         members = _members(named, w)
+        trend.name = name_of(members, trend.name)
         return contract.Trend(
             trend_id=trend.id,
             revision=trend.revision,
@@ -130,7 +131,7 @@ class Synthesise:
             scopes=("global",),
             event_time=_time((tick + 1) * seconds),
             started_at=_time(trend.started * seconds),
-            name=name_of(members),
+            name=trend.name,
             summary=summary_of(members, trend.stages.stage),
             category=None,
             reels=reels,
@@ -145,18 +146,17 @@ class Synthesise:
             examples=self._examples(named, tick),
             series=_series(leader),
             forecast=(),
-            why=self._why(trend, members, authors, tick),
+            why=self._why(trend, members, tick),
         )
 
-    def _why(
-        self, trend: Trend, members: tuple[contract.Member, ...], authors: int, tick: int
-    ) -> str:
-        hours = self.settings.synthesis.windows_h
-        height = trend.height
-        if height is None or height.authors == authors:
-            expected = max(trend.leader.expected[trend.window], 0.0)
-            return why(members, authors, expected, hours[trend.window])
+    def _why(self, trend: Trend, members: tuple[contract.Member, ...], tick: int) -> str:
+        height, hours = trend.height, self.settings.synthesis.windows_h
+        if height is None:
+            return ""
         reason = why(members, height.authors, height.expected, hours[height.window])
+        authors = trend.leader.authors[height.window]
+        if height.tick == tick or height.authors == authors:
+            return reason
         at = _time((height.tick + 1) * self.settings.synthesis.tick_seconds)
         return f"{reason}; that was at {at:%d %b %H:%M} UTC, it is {authors} now"
 

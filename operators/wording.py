@@ -9,12 +9,15 @@ _SAID: Final = {"sound": "sound", "hashtag": "hashtag", "phrase": "phrase", "for
 _NAMED_FIRST: Final = ("hashtag", "sound", "phrase", "format")
 
 
-def name_of(members: Sequence[Member]) -> str:
+def name_of(members: Sequence[Member], so_far: str = "") -> str:
     """Return the label of the most telling member: a hashtag before a sound before a phrase.
 
     A member of a better kind is taken only if it is used at least half as much as the strongest.
+    The name so far stays while its member is used at least a third as much.
     """
     most = max(member.reels for member in members)
+    if any(member.label == so_far and 3 * member.reels >= most for member in members):
+        return so_far
     strong = [member for member in members if 2 * member.reels >= most]
     return min(strong, key=lambda member: _NAMED_FIRST.index(member.kind)).label
 

@@ -5,11 +5,11 @@ that nights and surges do not look like falls and rises, in the longest window w
 small and from then on in one of six hours (`trend.synthesis`):
 
     emerging -> peaking    it stopped growing: no more than a tenth above the window before
-    any      -> fading     under half of its highest intensity
+    any      -> fading     under half of its highest intensity, or no burst for three days
     peaking  -> emerging   half as much again as in the window before, and above its old high
     fading   -> peaking    back above four fifths of its highest intensity
-    any      -> evergreen  a week old, no burst for three days, and still above half of its highest
-                           intensity and of its highest number of authors
+    any      -> evergreen  no burst for three days, but a week old and still above half of its
+                           highest intensity and of its highest number of authors
 
 A change needs two hours in a row that say the same.
 """
@@ -36,7 +36,7 @@ class StageMachine:
     Example:
         >>> machine = StageMachine()
         >>> for now, before in [(10, 2), (20, 10), (21, 20), (21, 21), (9, 21), (8, 20)]:
-        ...     _ = machine.hour(now, before, authors=now, bursting=True, settled=False)
+        ...     _ = machine.hour(now, before, authors=now, bursting=True, quiet=False, old=False)
         >>> machine.stage
         'fading'
     """
@@ -54,7 +54,13 @@ class StageMachine:
         self.highest, self.most = 0.0, 0
 
     def hour(
-        self, intensity: float, before: float, authors: int, bursting: bool, settled: bool
+        self,
+        intensity: float,
+        before: float,
+        authors: int,
+        bursting: bool,
+        quiet: bool,
+        old: bool,
     ) -> bool:
         """Take one hour and return whether the stage changed.
 
@@ -63,10 +69,11 @@ class StageMachine:
             before: the same in the window before it.
             authors: authors in the window.
             bursting: the trend bursts in this hour.
-            settled: it is old, and its last burst is so long ago that it is no longer news.
+            quiet: its last burst is so long ago that it is no longer news.
+            old: it began so long ago that it may be evergreen.
         """
-        steady = settled and authors >= _FALLEN * self.most
-        wanted = self._wish(intensity, before, bursting, steady)
+        steady = old and authors >= _FALLEN * self.most
+        wanted = self._wish(intensity, before, bursting, quiet, steady)
         self.highest = max(self.highest, intensity)
         self.most = max(self.most, authors)
         if wanted == self.stage:
@@ -80,10 +87,13 @@ class StageMachine:
         self._times = 0
         return True
 
-    def _wish(self, intensity: float, before: float, bursting: bool, steady: bool) -> str:
-        if steady and intensity >= _FALLEN * self.highest:
+    def _wish(
+        self, intensity: float, before: float, bursting: bool, quiet: bool, steady: bool
+    ) -> str:
+        fallen = intensity < _FALLEN * self.highest
+        if quiet and steady and not fallen:
             return EVERGREEN
-        if intensity < _FALLEN * self.highest:
+        if fallen or quiet:
             return FADING
         if self.stage == EMERGING and intensity <= _FLAT * before:
             return PEAKING

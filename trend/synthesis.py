@@ -37,7 +37,7 @@ STAGE_AUTHORS: Final = 20
 DOUBLED: Final = 2.0
 EVERGREEN_DAYS: Final = 7
 """A trend younger than this is not steady for long."""
-FORGET_H: Final = 6
+FORGET_H: Final = 1
 """Hours after its shard let go of it that a signal is forgotten."""
 MAX_SIGNALS: Final = 20_000
 """Signals known at most, of some kilobytes each: beyond it those in no trend whose last burst is
@@ -214,6 +214,7 @@ class Synthesis:
             signals={},
             stages=StageMachine(),
             window=signal.window,
+            hour=3600 // self.settings.tick_seconds,
         )
         self.trends[trend.id] = trend
         return trend
@@ -234,18 +235,13 @@ class Synthesis:
                 before=leader.before[w] / volume,
                 authors=leader.authors[w],
                 bursting=quiet == 0,
-                settled=quiet >= (bursts.TRACKED_DAYS * 24 - 2) * day // 24
-                and tick - trend.started >= EVERGREEN_DAYS * day,
+                quiet=quiet >= (bursts.TRACKED_DAYS * 24 - 2) * day // 24,
+                old=tick - trend.started >= EVERGREEN_DAYS * day,
             )
         authors = leader.authors[trend.window]
-        if trend.height is None or authors > trend.height.authors:
-            trend.height = Height(
-                tick,
-                authors,
-                leader.reels[trend.window],
-                max(leader.expected[trend.window], 0.0),
-                trend.window,
-            )
+        if trend.height is None or leader.log10_p < trend.height.log10_p:
+            expected = max(leader.expected[trend.window], 0.0)
+            trend.height = Height(tick, leader.log10_p, authors, expected, trend.window)
         changed |= authors >= DOUBLED * trend.told_authors > 0
         if hourly or changed:
             members = tuple(sorted(s.hash for s in trend.members()))

@@ -59,11 +59,11 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Height:
-    """The window in which a trend had most authors."""
+    """The window in which a trend was most improbable."""
 
     tick: int
+    log10_p: float
     authors: int
-    reels: int
     expected: float
     """Authors."""
     window: int
@@ -80,6 +80,10 @@ class Trend:
     stages: StageMachine
     window: int
     """Index of the window that its numbers are of."""
+    hour: int
+    """Ticks in an hour."""
+    name: str = ""
+    """As told last."""
     log10_p: float = 0.0
     """The least of its signals' p-values so far."""
     q_value: float = 1.0
@@ -89,14 +93,16 @@ class Trend:
     told_authors: int = 0
     told_members: tuple[int, ...] = ()
     height: Height | None = None
-    """When most authors used it."""
+    """When it was most improbable: the reason to tell of it."""
     _reels: Sample | None = None
     _named: list[Signal] | None = None
 
     @property
     def leader(self) -> Signal:
-        """The signal of most authors in the trend's window, by its hash where two are equal."""
-        return max(self.signals.values(), key=lambda s: (s.authors[self.window], s.hash))
+        """The signal of most authors in the trend's window, of those reported in the last hour."""
+        last = max(signal.tick for signal in self.signals.values())
+        fresh = (signal for signal in self.signals.values() if signal.tick > last - self.hour)
+        return max(fresh, key=lambda s: (s.authors[self.window], s.hash))
 
     @property
     def reels(self) -> Sample:

@@ -12,7 +12,7 @@ def walk(intensities: list[float], window: int = 6, bursting: bool = True) -> li
     stages = []
     for hour, now in enumerate(intensities):
         before = intensities[hour - window] if hour >= window else 0.0
-        machine.hour(now, before, int(now), bursting, settled=False)
+        machine.hour(now, before, int(now), bursting, quiet=False, old=False)
         stages.append(machine.stage)
     return stages
 
@@ -64,29 +64,41 @@ def test_a_rise_that_does_not_burst_is_no_emergence() -> None:
 def test_what_stays_high_when_it_is_no_longer_news_is_evergreen() -> None:
     machine = StageMachine()
     for _ in range(20):
-        machine.hour(10.0, 10.0, 10, bursting=False, settled=False)
+        machine.hour(10.0, 10.0, 10, bursting=False, quiet=False, old=False)
     assert machine.stage == PEAKING
-    assert [machine.hour(9.0, 10.0, 9, False, settled=True) for _ in range(2)] == [False, True]
+    assert [machine.hour(9.0, 10.0, 9, False, quiet=True, old=True) for _ in range(2)] == [
+        False,
+        True,
+    ]
     assert machine.stage == EVERGREEN
     for _ in range(3):
-        machine.hour(1.0, 10.0, 1, bursting=False, settled=True)
+        machine.hour(1.0, 10.0, 1, bursting=False, quiet=True, old=True)
     assert machine.stage == FADING
 
 
 def test_a_high_share_of_a_dying_platform_is_not_evergreen() -> None:
     machine = StageMachine()
     for _ in range(20):
-        machine.hour(10.0, 10.0, 100, bursting=False, settled=False)
+        machine.hour(10.0, 10.0, 100, bursting=False, quiet=False, old=False)
     for _ in range(20):
-        machine.hour(10.0, 10.0, 49, bursting=False, settled=True)
-    assert machine.stage == PEAKING
+        machine.hour(10.0, 10.0, 49, bursting=False, quiet=True, old=True)
+    assert machine.stage == FADING
+
+
+def test_a_young_trend_that_is_no_longer_news_fades() -> None:
+    machine = StageMachine()
+    for _ in range(20):
+        machine.hour(10.0, 10.0, 100, bursting=False, quiet=False, old=False)
+    for _ in range(2):
+        machine.hour(10.0, 10.0, 100, bursting=False, quiet=True, old=False)
+    assert machine.stage == FADING
 
 
 def test_a_value_between_two_rules_keeps_the_stage() -> None:
     rng = np.random.default_rng(1)
     machine = StageMachine()
     for now in (10, 100, 100, 100, 40, 40):
-        machine.hour(now, 100 if now == 100 else 0, now, bursting=True, settled=False)
+        machine.hour(now, 100 if now == 100 else 0, now, bursting=True, quiet=False, old=False)
     assert machine.stage == FADING
     for now in rng.uniform(51, 79, 50):
-        assert not machine.hour(now, 60, 60, bursting=True, settled=False)
+        assert not machine.hour(now, 60, 60, bursting=True, quiet=False, old=False)
