@@ -28,7 +28,7 @@ from operators.identify import identify
 from operators.sources.board import Board
 from operators.synthesise import SynthesiseLogic, SynthesiseSettings, Told
 from schemas.trends import Trend
-from trend.shard import ShardSettings
+from trend.budget import ShardSettings
 from trend.synthesis import SynthesisSettings
 
 ONE = "all"

@@ -12,7 +12,8 @@ from bytewax.operators import StatefulBatchLogic
 from operators.blocks import ShardRows
 from operators.detect import ShardReport, detect
 from operators.watermarks import Watermarks
-from trend.shard import Shard, ShardSettings
+from trend.budget import ShardSettings
+from trend.shard import Shard
 
 
 class CountLogic(StatefulBatchLogic[ShardRows, ShardReport, bytes]):

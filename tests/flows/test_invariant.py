@@ -15,8 +15,9 @@ import pytest
 import zstandard
 
 from tests.flows.conftest import ROOT, Outcome, Replay, write
+from trend.budget import ShardSettings
 from trend.records import USE, VOLUME
-from trend.shard import Shard, ShardSettings
+from trend.shard import Shard
 
 SCHEMA = json.loads((ROOT / "schemas/json/trends.v1.json").read_text())
 

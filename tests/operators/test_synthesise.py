@@ -17,9 +17,10 @@ from operators.detect import ShardReport, detect
 from operators.strings import hash_strings
 from operators.synthesise import Synthesise, SynthesiseLogic, SynthesiseSettings
 from schemas.trends import Trend, decode, encode
+from trend.budget import ShardSettings
 from trend.kinds import HASHTAG, PHRASE, SOUND
 from trend.records import USE, VOLUME
-from trend.shard import Shard, ShardSettings
+from trend.shard import Shard
 from trend.synthesis import SynthesisSettings
 
 HOUR, DAY = 6, 144

@@ -4,8 +4,9 @@ import numpy as np
 import numpy.typing as npt
 
 from trend import bursts
+from trend.budget import ShardSettings
 from trend.records import USE, VOLUME
-from trend.shard import Shard, ShardReports, ShardSettings
+from trend.shard import Shard, ShardReports
 
 HOUR, DAY = 6, 144
 START = 2_950_000 // DAY * DAY

@@ -5,9 +5,10 @@ import numpy.typing as npt
 import pytest
 
 from trend import bursts
+from trend.budget import ShardSettings
 from trend.expectation import usable
 from trend.records import USE, VOLUME
-from trend.shard import Shard, ShardSettings
+from trend.shard import Shard
 
 HOUR, DAY = 6, 144
 WEEK = 7 * DAY

@@ -10,8 +10,9 @@ import pytest
 
 from trend import bursts
 from trend import counts as k
+from trend.budget import ShardSettings
 from trend.records import USE, VOLUME
-from trend.shard import Shard, ShardReports, ShardSettings
+from trend.shard import Shard, ShardReports
 
 DAY, HOUR = 144, 6
 START = 2_950_000 // DAY * DAY

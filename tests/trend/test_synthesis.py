@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pytest
 
 from trend import bursts
+from trend.budget import ShardSettings
 from trend.kinds import HASHTAG, PHRASE, SOUND
 from trend.records import USE, VOLUME
-from trend.shard import Shard, ShardReports, ShardSettings
+from trend.shard import Shard, ShardReports
 from trend.synthesis import Synthesis, SynthesisSettings
 from trend.trends import MAX_MEMBERS, trend_id
 

@@ -1,0 +1,62 @@
+"""What a shard may use: windows and thresholds, and its budget of memory."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from trend import counts as k
+from trend.counts import HOURS
+from trend.expectation import usable
+
+MIN_ROWS: Final = 64
+MIN_LOG: Final = 256
+MIN_PAIRS: Final = 256
+
+
+@dataclass(frozen=True)
+class ShardSettings:
+    """What all shards have in common.
+
+    Raises:
+        ValueError: if a value cannot be used, with its name.
+    """
+
+    tick_seconds: int
+    """Length of a tick; divides an hour."""
+    windows_h: tuple[int, ...]
+    """Window lengths in hours, rising, at most 24."""
+    min_authors: int
+    min_growth: float
+    memory_bytes: int
+    """Budget of one shard."""
+
+    def __post_init__(self) -> None:
+        usable(self.windows_h)
+        if self.tick_seconds < 1 or 3600 % self.tick_seconds:
+            raise ValueError(f"tick_seconds is {self.tick_seconds}, expected a divisor of 3600")
+
+    @cached_property
+    def ticks_per_hour(self) -> int:
+        """Ticks in an hour."""
+        return 3600 // self.tick_seconds
+
+    @cached_property
+    def max_rows(self) -> int:
+        """Signals in the table: six tenths of the budget."""
+        a_row = 4 * (24 * self.ticks_per_hour + HOURS) + k.SIGNAL.itemsize + 32
+        return max(MIN_ROWS, int(self.memory_bytes * 0.6) // a_row)
+
+    @cached_property
+    def max_uses(self) -> int:
+        """Uses in the log, a power of two: up to two tenths of the budget."""
+        return max(MIN_LOG, power_below(int(self.memory_bytes * 0.2) // (k.LOGGED.itemsize + 8)))
+
+    @cached_property
+    def max_pairs(self) -> int:
+        """Slots of the pairs, a power of two: up to two tenths of the budget."""
+        return max(MIN_PAIRS, power_below(int(self.memory_bytes * 0.2) // k.PAIR.itemsize))
+
+
+def power_below(number: int) -> int:
+    """Return the largest power of two that is at most `number`, 1 at least."""
+    return 1 << max(number.bit_length() - 1, 0)
