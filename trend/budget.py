@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from trend import counts as k
-from trend.counts import HOURS
-from trend.expectation import usable
+from trend import layout as k
+from trend.expectation import check_windows
+from trend.layout import HOURS
 
 MIN_ROWS: Final = 64
 MIN_LOG: Final = 256
@@ -31,7 +31,7 @@ class ShardSettings:
     """Budget of one shard."""
 
     def __post_init__(self) -> None:
-        usable(self.windows_h)
+        check_windows(self.windows_h)
         if self.tick_seconds < 1 or 3600 % self.tick_seconds:
             raise ValueError(f"tick_seconds is {self.tick_seconds}, expected a divisor of 3600")
 

@@ -14,7 +14,19 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from trend.counts import (
+from trend.expectation import (
+    BASELINE,
+    BEFORE,
+    LIFE,
+    NOVELTY_FLOOR,
+    START,
+    baseline,
+    before,
+    with_floor,
+    with_season,
+)
+from trend.expectation import WINDOW as WINDOW_VOLUME
+from trend.layout import (
     AUTHORS,
     FIRST_USE,
     HOURS,
@@ -28,22 +40,8 @@ from trend.counts import (
     Counts,
     Int,
     Records,
-    advance_row,
-    moment,
-    row_sum,
 )
-from trend.expectation import (
-    BASELINE,
-    BEFORE,
-    LIFE,
-    NOVELTY_FLOOR,
-    START,
-    baseline,
-    before,
-    with_floor,
-    with_season,
-)
-from trend.expectation import WINDOW as WINDOW_VOLUME
+from trend.rings import advance_row, moment, row_sum
 from trend.significance import log10_upper_tail
 
 F64 = npt.NDArray[np.float64]

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from trend import counts as k
+from trend import counts, rings
+from trend import layout as k
 from trend.bursts import Reports, judge, tracked
-from trend.counts import I64, U8, Counts, Int, Records
 from trend.expectation import volume_sums
+from trend.layout import I64, U8, Counts, Int, Records
 from trend.signals import SHARD_BITS
 from trend.tables import PRESSURE
 
@@ -121,15 +122,15 @@ def close(
             need = _need(c, out, tick, stop - start, max_rows, max_uses)
             if need != FINISHED:
                 return need
-            cursor[VOLUME_AT] = k.add_volume(
+            cursor[VOLUME_AT] = rings.add_volume(
                 n, c.volume, c.hour_volume, volume, cursor[VOLUME_AT], tick, ticks_per_hour
             )
-            k.advance_volume(n, c.volume, c.hour_volume, tick, ticks_per_hour)
-            k.expire_uses(n, c.uses, tick, c.volume.size)
+            rings.advance_volume(n, c.volume, c.hour_volume, tick, ticks_per_hour)
+            counts.expire_uses(n, c.uses, tick, c.volume.size)
             cursor[USE_AT] = start
             cursor[TOUCHED] = 0
             cursor[INSIDE] = 1
-        why, cursor[USE_AT], cursor[TOUCHED] = k.count_uses(
+        why, cursor[USE_AT], cursor[TOUCHED] = counts.count_uses(
             c,
             rows,
             labels,
@@ -143,8 +144,8 @@ def close(
             touched,
             cursor[TOUCHED],
         )
-        if why != k.COUNTED:
-            return NEED_ROWS if why == k.NO_ROW else NEED_LABELS
+        if why != counts.COUNTED:
+            return NEED_ROWS if why == counts.NO_ROW else NEED_LABELS
         if n[k.ROWS] != n[k.LIVE]:
             n[k.LIVE] = n[k.ROWS]
             out.live[out.used[4], 0] = tick
@@ -186,7 +187,7 @@ def close(
         n[k.NOW] = tick
         cursor[TICK_START] = stop
         cursor[INSIDE] = 0
-    cursor[VOLUME_AT] = k.add_volume(
+    cursor[VOLUME_AT] = rings.add_volume(
         n, c.volume, c.hour_volume, volume, cursor[VOLUME_AT], through, ticks_per_hour
     )
     return FINISHED
@@ -205,7 +206,7 @@ def _need(c: Counts, out: Reports, tick: Int, uses: Int, max_rows: Int, max_uses
     ):
         return NEED_CLEANING
     if c.uses.size < max_uses:
-        k.expire_uses(n, c.uses, tick, c.volume.size)
+        counts.expire_uses(n, c.uses, tick, c.volume.size)
         if c.uses.size - (n[k.NEXT_USE] - n[k.FIRST_USE]) < 4 * uses:
             return NEED_LOG
     if n[k.PAIRS] + 2 * uses > _PAIR_LOAD * c.pairs.size:

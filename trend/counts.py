@@ -22,109 +22,38 @@ Everything here happens tick by tick, in an order that follows from the data alo
 result depends on how the input was cut into polls.
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from numba import njit
 
 from trend.hashing import combine
-
-I32 = npt.NDArray[np.int32]
-I64 = npt.NDArray[np.int64]
-U16 = npt.NDArray[np.uint16]
-U64 = npt.NDArray[np.uint64]
-U8 = npt.NDArray[np.uint8]
-Int = int | np.integer[Any]
-Records = npt.NDArray[Any]
-"""Structured arrays; numba reads their fields as attributes."""
-
-HOURS: Final = 360
-"""Hours of history that a row keeps: fifteen days."""
-ADMIT_AUTHORS: Final = 3
-"""Distinct authors within a day that make a young signal an admitted one."""
-CROWD: Final = 64
-"""Uses within one tick that admit a young signal without a look at its authors."""
-SAMPLED_ABOVE: Final = 1024
-"""Authors a day above which only one use in sixteen goes to the log, by the reel's hash."""
-SAMPLE_LIMIT: Final = np.uint64(1 << 60)
-MAX_LABEL: Final = 1024
-"""Bytes of a label that are kept."""
-FULL: Final = 65535
-"""A counter of 16 bits stays here."""
-NONE: Final = -1
-UNTRACKED: Final = np.iinfo(np.int32).min
-
-# Indices into `Counts.n`.
-ROWS: Final = 0  # admitted signals
-NEXT_USE: Final = 1  # sequence number of the next use in the log
-FIRST_USE: Final = 2  # sequence number of the oldest use that is kept
-PAIRS: Final = 3  # (signal, author) pairs kept, stale ones included
-VOLUME_TICK: Final = 4  # tick up to which the volume's rings are advanced
-VOLUME_TOTAL: Final = 5  # reels since the beginning
-HOURS_VOLUME: Final = 6  # sum of the ring of hours of the volume
-TRACKED: Final = 7  # rows that are reported each hour
-DAY: Final = 8  # day of the last clean-up
-CLEANED: Final = 9  # tick of the last clean-up
-LABEL_BYTES: Final = 10  # used bytes of `labels`
-EVICTED: Final = 11  # admitted signals that were dropped, since the beginning
-NOW: Final = 12  # last tick that was closed with something to do
-LIVE: Final = 13  # admitted signals as last reported
-SCALARS: Final = 14
-
-SIGNAL: Final = np.dtype(
-    [
-        ("key", np.uint64),  # its hash
-        ("head", np.int64),  # newest use in the log, or NONE
-        ("total", np.int64),  # authors since the admission
-        ("judge_from", np.int64),  # `total` from which on it is worth judging again
-        ("hours_authors", np.int64),  # sum of the ring of hours
-        ("last", np.int32),  # tick up to which the rings are advanced
-        ("last_hour", np.int32),
-        ("used", np.int32),  # tick of effect of the last use
-        ("day_authors", np.int32),  # sum of the ring of ticks
-        ("day_reels", np.int32),
-        ("judge_at", np.int32),  # tick from which on it is judged whatever its total
-        ("tracked", np.int32),  # tick until which it is reported each hour, or UNTRACKED
-        ("detailed", np.int32),  # day_authors when its details were last reported
-        ("label_at", np.int64),
-        ("label_len", np.int32),
-        ("kind", np.uint8),
-    ],
-    align=True,
+from trend.layout import (
+    ADMIT_AUTHORS,
+    AUTHORS,
+    CROWD,
+    FIRST_USE,
+    FULL,
+    HOURS,
+    I32,
+    I64,
+    LABEL_BYTES,
+    MAX_LABEL,
+    NEXT_USE,
+    NONE,
+    PAIRS,
+    REELS,
+    ROWS,
+    SAMPLE_LIMIT,
+    SAMPLED_ABOVE,
+    U8,
+    U16,
+    UNTRACKED,
+    Counts,
+    Int,
+    Records,
 )
-LOGGED: Final = np.dtype(
-    [
-        ("signal", np.uint64),
-        ("reel", np.uint64),
-        ("author", np.uint64),
-        ("prev", np.int64),  # the use before it in its chain, or NONE
-        ("tick", np.int32),
-        ("young", np.uint8),  # 1 while it is in its bucket's chain
-    ],
-    align=True,
-)
-PAIR: Final = np.dtype([("key", np.uint64), ("tick", np.int32)], align=True)  # key 0: free
-
-AUTHORS: Final = 0
-REELS: Final = 1
-
-
-class Counts(NamedTuple):
-    """A shard's state; C rows, L uses, P pairs (powers of two), F ticks a day."""
-
-    n: I64  # [SCALARS]
-    slots: I32  # [2C or more] row + 1 of a key by linear probing, 0: free
-    signals: Records  # [C] SIGNAL
-    ticks: U16  # [C, F, 2] AUTHORS and REELS per tick, ring by tick % F
-    hours: U16  # [C, HOURS, 2] the same per hour, ring by hour % HOURS
-    tracked_rows: I32  # [C] the tracked rows, first TRACKED of them
-    labels: U8  # label bytes on end
-    uses: Records  # [L] LOGGED
-    buckets: I64  # [L] newest young use by the low bits of the signal's hash, or NONE
-    pairs: Records  # [P] PAIR
-    volume: I64  # [F] reels of the platform per tick
-    hour_volume: I64  # [HOURS]
+from trend.rings import Moment, advance_row, moment
 
 
 @njit(cache=True, inline="always")
@@ -135,153 +64,6 @@ def slot_of(slots: I32, signals: Records, key: np.uint64) -> Int:
     while slots[at] != 0 and signals[slots[at] - 1].key != key:
         at = (at + 1) & mask
     return at
-
-
-@njit(cache=True)
-def ring_sum(ring: I64, first: Int, last: Int) -> Int:
-    """Sum the places `first` to `last`, both included, of a ring by place % size.
-
-    At most one turn of the ring; nothing where `last` is before `first`.
-    """
-    size = ring.size
-    if last < first:
-        return 0
-    start, stop = first % size, last % size + 1
-    total = np.int64(0)
-    if start < stop:
-        for at in range(start, stop):
-            total += ring[at]
-    else:
-        for at in range(start, size):
-            total += ring[at]
-        for at in range(stop):
-            total += ring[at]
-    return total
-
-
-@njit(cache=True)
-def row_sum(rings: U16, row: Int, what: Int, first: Int, last: Int) -> Int:
-    """Sum AUTHORS or REELS of a row's ring, as `ring_sum` does."""
-    size = rings.shape[1]
-    if last < first:
-        return 0
-    start, stop = first % size, last % size + 1
-    total = np.int64(0)
-    if start < stop:
-        for at in range(start, stop):
-            total += rings[row, at, what]
-    else:
-        for at in range(start, size):
-            total += rings[row, at, what]
-        for at in range(stop):
-            total += rings[row, at, what]
-    return total
-
-
-@njit(cache=True, inline="always")
-def _clear(rings: U16, row: Int, count: Int, last: Int) -> tuple[Int, Int]:
-    """Empty the `count` places of a row's ring up to place `last`; return what they held."""
-    size = rings.shape[1]
-    at = last - min(count, size) + 1
-    if at < 0:
-        at += size
-    authors = reels = np.int64(0)
-    while True:
-        if rings[row, at, REELS] != 0:
-            authors += rings[row, at, AUTHORS]
-            reels += rings[row, at, REELS]
-            rings[row, at, AUTHORS] = 0
-            rings[row, at, REELS] = 0
-        if at == last:
-            return authors, reels
-        at = at + 1 if at + 1 < size else 0
-
-
-@njit(cache=True)
-def advance_volume(n: I64, volume: I64, hour_volume: I64, tick: Int, ticks_per_hour: Int) -> None:
-    """Bring the volume's rings to `tick`: what lies between is empty."""
-    day = volume.size
-    last = n[VOLUME_TICK]
-    if tick <= last:
-        return
-    if tick - last >= day:
-        volume[:] = 0
-    else:
-        for t in range(last + 1, tick + 1):
-            volume[t % day] = 0
-    hour, last_hour = tick // ticks_per_hour, last // ticks_per_hour
-    if hour - last_hour >= HOURS:
-        hour_volume[:] = 0
-        n[HOURS_VOLUME] = 0
-    else:
-        for h in range(last_hour + 1, hour + 1):
-            n[HOURS_VOLUME] -= hour_volume[h % HOURS]
-            hour_volume[h % HOURS] = 0
-    n[VOLUME_TICK] = tick
-
-
-@njit(cache=True)
-def add_volume(
-    n: I64,
-    volume: I64,
-    hour_volume: I64,
-    rows: Records,
-    start: Int,
-    through: Int,
-    ticks_per_hour: Int,
-) -> Int:
-    """Count the volume of all ticks of effect up to `through`; return where it stopped.
-
-    Args:
-        rows: VOLUME records in the order of `apply`.
-        start: the first of them that is not counted yet.
-    """
-    at = start
-    while at < rows.size and rows[at].apply <= through:
-        now, tick, reels = np.int64(rows[at].apply), np.int64(rows[at].tick), rows[at].reels
-        advance_volume(n, volume, hour_volume, now, ticks_per_hour)
-        if now - tick < volume.size:
-            volume[tick % volume.size] += reels
-        hour = tick // ticks_per_hour
-        if now // ticks_per_hour - hour < HOURS:
-            hour_volume[hour % HOURS] += reels
-            n[HOURS_VOLUME] += reels
-        n[VOLUME_TOTAL] += reels
-        at += 1
-    return at
-
-
-class Moment(NamedTuple):
-    """A tick and its places in the rings: divisions are dear, so they are done once a tick."""
-
-    tick: Int
-    at: Int  # in the ring of ticks
-    hour: Int
-    hour_at: Int  # in the ring of hours
-
-
-@njit(cache=True)
-def moment(tick: Int, day: Int, ticks_per_hour: Int) -> Moment:
-    """Return `tick` and its places; a day has `day` ticks."""
-    hour = tick // ticks_per_hour
-    return Moment(tick, tick % day, hour, hour % HOURS)
-
-
-@njit(cache=True, inline="always")
-def advance_row(signals: Records, ticks: U16, hours: U16, row: Int, now: Moment) -> None:
-    """Bring a row's rings to `now`."""
-    gap = now.tick - signals[row].last
-    if gap > 0:
-        if signals[row].day_reels != 0:
-            authors, reels = _clear(ticks, row, gap, now.at)
-            signals[row].day_authors -= authors
-            signals[row].day_reels -= reels
-        gap = now.hour - signals[row].last_hour
-        if gap > 0:
-            authors, _ = _clear(hours, row, gap, now.hour_at)
-            signals[row].hours_authors -= authors
-            signals[row].last_hour = now.hour
-        signals[row].last = now.tick
 
 
 @njit(cache=True, inline="always")

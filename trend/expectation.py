@@ -16,19 +16,10 @@ counted in the past, capped, since shares drift more than counting alone would l
 from itertools import pairwise
 from typing import Final
 
-import numpy as np
 from numba import njit
 
-from trend.counts import (
-    AUTHORS,
-    HOURS_VOLUME,
-    I64,
-    U16,
-    VOLUME_TOTAL,
-    Int,
-    ring_sum,
-    row_sum,
-)
+from trend.layout import AUTHORS, HOURS_VOLUME, I64, U16, VOLUME_TOTAL, Int
+from trend.rings import ring_sum, row_sum
 
 PRIOR_AUTHORS: Final = 0.5
 """Authors that a signal is taken to have had in any past."""
@@ -160,8 +151,8 @@ def with_floor(expected: float, seen: float) -> tuple[float, float]:
     return max(expected, NOVELTY_FLOOR), min(NOVELTY_EVIDENCE + seen, EVIDENCE_CAP)
 
 
-def usable(windows_h: tuple[int, ...]) -> U16:
-    """Return window lengths as an array, uint16[W].
+def check_windows(windows_h: tuple[int, ...]) -> None:
+    """Check window lengths.
 
     Raises:
         ValueError: if they are not rising hours from 1 to 24.
@@ -169,4 +160,3 @@ def usable(windows_h: tuple[int, ...]) -> U16:
     bounds = (0, *windows_h, HOURS_PER_DAY + 1)
     if not windows_h or any(low >= high for low, high in pairwise(bounds)):
         raise ValueError(f"windows_h is {windows_h}, expected rising hours from 1 to 24")
-    return np.array(windows_h, np.uint16)

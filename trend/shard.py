@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from trend import closing, tables
-from trend import counts as k
+from trend import layout as k
 from trend.budget import ShardSettings
 from trend.bursts import NUMBERS, SAMPLE, SERIES_HOURS, Reports
-from trend.counts import U8, Records
 from trend.expectation import VOLUMES
+from trend.layout import U8, Records
 from trend.records import USE, VOLUME
 
 _MAX_WAITING: Final = 256  # pieces of volume that wait for a use to come

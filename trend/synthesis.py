@@ -21,8 +21,8 @@ from typing import Final
 import numpy as np
 
 from trend import bursts
-from trend.counts import SAMPLE_LIMIT
 from trend.kinds import PHRASE
+from trend.layout import SAMPLE_LIMIT
 from trend.overlap import Sharing, sample, shared
 from trend.shard import ShardReports
 from trend.significance import q_values

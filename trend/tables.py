@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from trend import counts as k
+from trend import counts
+from trend import layout as k
 from trend.budget import ShardSettings, power_below
-from trend.counts import HOURS, I64, U8, Counts, Records
+from trend.layout import HOURS, I64, U8, Counts, Records
 
 PRESSURE: Final = 0.9
 """Share of the rows that may be taken before the signals unused for longest go."""
@@ -62,7 +63,7 @@ def _resized(array: npt.NDArray[Any], rows: int) -> npt.NDArray[Any]:
 @njit(cache=True)
 def _index(slots: npt.NDArray[np.int32], signals: Records, rows: int) -> None:
     for row in range(rows):
-        slots[k.slot_of(slots, signals, signals[row].key)] = row + 1
+        slots[counts.slot_of(slots, signals, signals[row].key)] = row + 1
 
 
 def with_log(c: Counts, uses: int) -> Counts:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trend import counts as k
+from trend import counts, rings
+from trend import layout as k
 from trend.records import USE, VOLUME
 
 DAY, HOUR = 144, 6
@@ -18,13 +19,13 @@ DAY, HOUR = 144, 6
 def test_a_ring_sums_like_a_loop(size: int, first: int, length: int) -> None:
     ring = np.random.default_rng(size).integers(0, 9, size)
     last = first + min(length, size) - 1
-    assert k.ring_sum(ring, first, last) == sum(
+    assert rings.ring_sum(ring, first, last) == sum(
         int(ring[at % size]) for at in range(first, last + 1)
     )
 
 
 def test_a_ring_of_small_counters_sums_beyond_them() -> None:
-    assert k.ring_sum(np.full(10, 65535, np.uint16), 7, 16) == 655350
+    assert rings.ring_sum(np.full(10, 65535, np.uint16), 7, 16) == 655350
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -39,7 +40,7 @@ def test_volume_is_what_was_put_in_by_its_own_ticks(seed: int) -> None:
     ring, hours = np.zeros(DAY, np.int64), np.zeros(k.HOURS, np.int64)
     done: int | np.integer[Any] = 0
     for through in [*rng.integers(1000, rows["apply"].max(), 20).tolist(), 400_000]:
-        done = k.add_volume(n, ring, hours, rows, done, through, HOUR)
+        done = rings.add_volume(n, ring, hours, rows, done, through, HOUR)
         assert done == max(done, np.searchsorted(rows["apply"], through, "right"))
     now = int(n[k.VOLUME_TICK])
     assert (done, now) == (400, rows["apply"].max())
@@ -64,7 +65,7 @@ def test_late_and_repeated_uses_come_last_and_in_one_order(
         for row, (author, reel, age, again) in zip(rows, uses, strict=True):
             row["author"], row["reel"], row["tick"], row["again"] = author, reel, 9 - age, again
         order = np.arange(rows.size)
-        k.order_group(rows, order, 0, rows.size, 9)
+        counts.order_group(rows, order, 0, rows.size, 9)
         assert sorted(order.tolist()) == list(range(rows.size))
         return [tuple(rows[["again", "tick", "author", "reel"]][i].tolist()) for i in order]
 
@@ -83,7 +84,9 @@ def test_a_key_finds_its_row_among_colliding_ones() -> None:
     keys = np.arange(1, 40, dtype=np.uint64) << np.uint64(32)
     slots, signals = np.zeros(128, np.int32), np.zeros(keys.size, k.SIGNAL)
     for row, key in enumerate(keys):
-        at = k.slot_of(slots, signals, key)
+        at = counts.slot_of(slots, signals, key)
         assert slots[at] == 0
         slots[at], signals[row]["key"] = row + 1, key
-    assert [slots[k.slot_of(slots, signals, key)] - 1 for key in keys] == list(range(keys.size))
+    assert [slots[counts.slot_of(slots, signals, key)] - 1 for key in keys] == list(
+        range(keys.size)
+    )

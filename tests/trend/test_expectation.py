@@ -6,7 +6,7 @@ import pytest
 
 from trend import bursts
 from trend.budget import ShardSettings
-from trend.expectation import usable
+from trend.expectation import check_windows
 from trend.records import USE, VOLUME
 from trend.shard import Shard
 
@@ -129,5 +129,5 @@ def test_nothing_is_said_before_there_is_a_past() -> None:
 @pytest.mark.parametrize("windows", [(), (0, 1), (3, 3), (6, 3), (1, 25)])
 def test_windows_rise_from_one_hour_to_a_day(windows: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="windows_h"):
-        usable(windows)
-    assert usable((1, 24)).tolist() == [1, 24]
+        check_windows(windows)
+    check_windows((1, 24))

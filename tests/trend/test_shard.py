@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from trend import bursts
-from trend import counts as k
+from trend import layout as k
 from trend.budget import ShardSettings
 from trend.records import USE, VOLUME
 from trend.shard import Shard, ShardReports
