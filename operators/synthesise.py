@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import numpy as np
 from bytewax.operators import StatefulBatchLogic
@@ -24,7 +25,7 @@ from trend.bursts import TICK
 from trend.kinds import KINDS
 from trend.shard import ShardReports
 from trend.synthesis import Synthesis, SynthesisSettings, merged
-from trend.trends import Signal, Trend
+from trend.trends import Revision, Signal
 
 Told = ShardReport | ReelIds
 DIGITS = 4
@@ -105,23 +106,22 @@ class Synthesise:
             reports = self._reports.pop(tick, None)
             if reports is not None:
                 revised = self._synthesis.tick(tick, reports, max(self._alive, 1))
-                revisions += [self._tell(trend, tick) for trend in revised]
+                revisions += [self._tell(revision, tick) for revision in revised]
         if self._decided is None or through > self._decided:
             self._decided = through
             self._catalogue.forget(through)
         return revisions
 
-    def _tell(self, trend: Trend, tick: int) -> contract.Trend:
+    def _tell(self, revision: Revision, tick: int) -> contract.Trend:
         """Put a revision into the words of the contract."""
+        trend, w = revision.trend, revision.trend.window
         seconds = self.settings.synthesis.tick_seconds
-        hours = self.settings.synthesis.windows_h[trend.window]
-        leader, w = trend.leader, trend.window
-        named = trend.members()
-        reels, authors = leader.reels[w], leader.authors[w]
-        expected = max(leader.expected[w], 0.0) * reels / max(authors, 1)
-        before = leader.before[w] * reels / max(authors, 1)
+        hours = self.settings.synthesis.windows_h[w]
+        reels, authors = revision.reels[w], revision.authors[w]
+        expected = max(revision.expected[w], 0.0) * reels / max(authors, 1)
+        before = revision.before[w] * reels / max(authors, 1)
         growth = reels / expected if expected > 0 else 0.0
-        members = _members(named, w)
+        members = _members(revision.members)
         trend.name = name_of(members, trend.name)
         return contract.Trend(
             trend_id=trend.id,
@@ -143,27 +143,28 @@ class Synthesise:
             score=round(1.0 - math.exp(trend.log10_p / 10.0), DIGITS),
             q_value=float(f"{trend.q_value:.3g}"),
             members=members,
-            examples=self._examples(named, tick),
-            series=_series(leader),
+            examples=self._examples(revision, tick),
+            series=_series(revision),
             forecast=(),
-            why=self._why(trend, members, tick),
+            why=self._why(revision, members, tick),
         )
 
-    def _why(self, trend: Trend, members: tuple[contract.Member, ...], tick: int) -> str:
-        height, hours = trend.height, self.settings.synthesis.windows_h
+    def _why(self, revision: Revision, members: tuple[contract.Member, ...], tick: int) -> str:
+        height, hours = revision.trend.height, self.settings.synthesis.windows_h
         if height is None:
             return ""
         reason = why(members, height.authors, height.expected, hours[height.window])
-        authors = trend.leader.authors[height.window]
+        authors = revision.authors[height.window]
         if height.tick == tick or height.authors == authors:
             return reason
         at = _time((height.tick + 1) * self.settings.synthesis.tick_seconds)
         return f"{reason}; that was at {at:%d %b %H:%M} UTC, it is {authors} now"
 
-    def _examples(self, members: Sequence[Signal], tick: int) -> tuple[str, ...]:
+    def _examples(self, revision: Revision, tick: int) -> tuple[str, ...]:
         """Return ids of reels that hold most of the members."""
         hashes, holding = np.unique(
-            np.concatenate([member.sample.reels for member in members]), return_counts=True
+            np.concatenate([signal.sample.reels for signal, _ in revision.members]),
+            return_counts=True,
         )
         ranked = hashes[np.lexsort((hashes, -holding))][: 4 * self.settings.max_examples].tolist()
         known = self._catalogue.find(ranked, tick)
@@ -171,27 +172,28 @@ class Synthesise:
         return tuple(found[: self.settings.max_examples])
 
 
-def _members(signals: Sequence[Signal], window: int) -> tuple[contract.Member, ...]:
-    total = sum(signal.reels[window] for signal in signals)
+def _members(signals: Sequence[tuple[Signal, int]]) -> tuple[contract.Member, ...]:
+    total = sum(reels for _, reels in signals)
     return tuple(
         contract.Member(
             kind=KINDS[signal.kind],
             id=signal.id,
             label=f"#{signal.label}" if KINDS[signal.kind] == "hashtag" else signal.label,
-            weight=round(signal.reels[window] / total, DIGITS) if total else 1 / len(signals),
-            reels=signal.reels[window],
+            weight=round(reels / total, DIGITS) if total else 1 / len(signals),
+            reels=reels,
         )
-        for signal in signals
+        for signal, reels in signals
     )
 
 
-def _series(signal: Signal) -> tuple[contract.SeriesPoint, ...]:
+def _series(revision: Revision) -> tuple[contract.SeriesPoint, ...]:
     return tuple(
         contract.SeriesPoint(t=_time(hour * 3600), reels=reels, expected=round(expected, DIGITS))
-        for hour, (reels, expected) in signal.series()
+        for hour, (reels, expected) in revision.series
     )
 
 
+@lru_cache(maxsize=4096)
 def _time(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 

@@ -15,19 +15,19 @@ bursts comes here.
 """
 
 from dataclasses import dataclass
-from heapq import nsmallest
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from trend import bursts
+from trend.followed import Followed, leaders
 from trend.kinds import PHRASE
-from trend.layout import SAMPLE_LIMIT
-from trend.overlap import Sharing, sample, shared
+from trend.layout import I64, NONE
+from trend.overlap import Sharing, shared
 from trend.shard import ShardReports
 from trend.significance import q_values
 from trend.stages import StageMachine
-from trend.trends import NO_HOURS, Height, Signal, Trend, extends, trend_id
+from trend.trends import Height, Revision, Signal, Trend, extends, trend_id
 
 MIN_SHARED: Final = 3
 """Reels that two signals must share at least to be one trend."""
@@ -44,7 +44,6 @@ MAX_SIGNALS: Final = 20_000
 oldest are forgotten, and no more join trends than fit."""
 SEP: Final = "\x1f"
 """Between id and label in the label bytes of a sound."""
-LOGGED_LIMIT: Final = int(SAMPLE_LIMIT) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +64,19 @@ class Synthesis:
     def __init__(self, settings: SynthesisSettings) -> None:
         self.settings = settings
         self.trends: dict[str, Trend] = {}
+        self._by_number: dict[int, Trend] = {}
         self._signals: dict[int, Signal] = {}
         self._owner: dict[int, str] = {}
+        self._followed = Followed(settings.windows_h)
         self._forgotten = 0
+        self._ticks_per_hour = 3600 // settings.tick_seconds
         wide = [i for i, h in enumerate(settings.windows_h) if h >= STAGE_WINDOW_H]
         self._stage_window = wide[0] if wide else len(settings.windows_h) - 1
 
-    def tick(self, tick: int, reports: list[tuple[ShardReports, slice]], tests: int) -> list[Trend]:
-        """Take all reports of one tick and return the trends that have a new revision, by id.
+    def tick(
+        self, tick: int, reports: list[tuple[ShardReports, slice]], tests: int
+    ) -> list[Revision]:
+        """Take all reports of one tick and return the new revisions of trends, by the trends' ids.
 
         Args:
             tick: later than every tick before.
@@ -81,106 +85,70 @@ class Synthesis:
         """
         if self._hour(tick) != self._forgotten or len(self._signals) > MAX_SIGNALS:
             self._forget(tick)
-        burst: list[Signal] = []
-        seen: set[str] = set()
-        for signal, is_burst in self._take(tick, reports):
-            if is_burst:
-                burst.append(signal)
-            if signal.hash in self._owner:
-                seen.add(self._owner[signal.hash])
-        seen |= self._discover(burst, tests)
-        hourly = (tick + 1) * self.settings.tick_seconds % 3600 == 0
-        return [
-            trend for name in sorted(seen) if self._revise(trend := self.trends[name], tick, hourly)
-        ]
+        rows = np.concatenate([self._take(tick, part, at) for part, at in reports])
+        signals = self._followed.columns.signals
+        self._discover(np.sort(rows[signals["burst_tick"][rows] == tick]), tests)
+        numbers = np.unique(signals["trend"][rows])
+        seen = [self._by_number[number] for number in numbers.tolist() if number != NONE]
+        revised = self._revised(sorted(seen, key=lambda trend: trend.id), tick)
+        leading = self._leading(revised)
+        return [*map(self._revision, revised, leading)]
 
-    def _take(
-        self, tick: int, reports: list[tuple[ShardReports, slice]]
-    ) -> list[tuple[Signal, bool]]:
-        """Update the signals with their reports; return them in the order of their hashes."""
-        taken: list[tuple[Signal, bool]] = []
-        hour = self._hour(tick)
-        for report, rows in reports:
-            for key, numbers, log10_p, *counts in zip(
-                *(getattr(report, name)[rows].tolist() for name in _TOLD), strict=True
-            ):
-                burst = bool(numbers[bursts.BURST])
-                signal = self._signals.get(key)
-                if not (burst or key in self._owner or (signal and numbers[bursts.LABEL_LEN])):
-                    if signal is not None:
-                        self._add_hour(signal, hour, numbers[bursts.HOUR_REELS])
-                    continue
-                if signal is None:
-                    if not numbers[bursts.LABEL_LEN]:
-                        continue  # forgotten; it comes back with its next details
-                    signal = self._signals[key] = _named(key, numbers, report.labels)
-                signal.tick, signal.log10_p = tick, log10_p
-                signal.authors, signal.reels, signal.expected, signal.before, signal.volume = counts
-                if burst:
-                    signal.burst_tick, signal.window = tick, numbers[bursts.WINDOW]
-                    signal.onset = min(signal.onset, numbers[bursts.ONSET])
-                if numbers[bursts.LABEL_LEN]:
-                    self._detail(signal, hour, numbers, report)
-                self._add_hour(signal, hour, numbers[bursts.HOUR_REELS])
-                taken.append((signal, burst))
-        taken.sort(key=lambda pair: pair[0].hash)
-        return taken
-
-    def _detail(self, signal: Signal, hour: int, numbers: list[int], report: ShardReports) -> None:
-        at, length = numbers[bursts.SAMPLE_AT], numbers[bursts.SAMPLE_LEN]
-        signal.sample = sample(
-            report.samples[at : at + length].copy(),
-            bursts.SAMPLE,
-            LOGGED_LIMIT if numbers[bursts.SAMPLED] else None,
-        )
-        series = report.series[numbers[bursts.SERIES_AT]]
-        signal.past = series[:-1].copy()
-        signal.hours = {hour: (0, float(series[-1, 1]))}
-        if signal.hash in self._owner:
-            self.trends[self._owner[signal.hash]].changed()
-
-    def _add_hour(self, signal: Signal, hour: int, reels: int) -> None:
-        """Note the reels of the current hour so far."""
-        known = signal.hours.get(hour)
-        if known is not None:
-            signal.hours[hour] = (reels, known[1])
-            return
-        signal.hours[hour] = (reels, max(signal.expected[-1], 0.0) / self.settings.windows_h[-1])
-        if len(signal.hours) > bursts.SERIES_HOURS:
-            signal.past = NO_HOURS
-            del signal.hours[next(iter(signal.hours))]
+    def _take(self, tick: int, reports: ShardReports, at: slice) -> I64:
+        """Update the signals with their reports; return the rows of those with news."""
+        keys, numbers = reports.signal[at], reports.numbers[at]
+        rows = self._followed.rows(keys)
+        detailed = numbers[:, bursts.LABEL_LEN] > 0
+        new = (rows == NONE) & detailed & (numbers[:, bursts.BURST] > 0)
+        for i in np.flatnonzero(new).tolist():
+            key, told = int(keys[i]), numbers[i].tolist()
+            rows[i] = self._followed.add(key, told[bursts.ONSET])
+            self._signals[key] = _named(key, told, reports.labels, int(rows[i]))
+        news = self._followed.take(reports, at, rows, tick, self._hour(tick))
+        for i in np.flatnonzero(detailed & (rows != NONE)).tolist():
+            key, told = int(keys[i]), numbers[i].tolist()
+            first, size = told[bursts.SAMPLE_AT], told[bursts.SAMPLE_LEN]
+            hashes = reports.samples[first : first + size].copy()
+            self._signals[key].detail(hashes, sampled=told[bursts.SAMPLED] > 0)
+            if key in self._owner:
+                self.trends[self._owner[key]].changed()
+        return rows[news]
 
     def _hour(self, tick: int) -> int:
         return tick * self.settings.tick_seconds // 3600
 
-    def _discover(self, burst: list[Signal], tests: int) -> set[str]:
-        """Bring discoveries into trends; return the ids of those that gained one."""
-        q = q_values(np.array([signal.log10_p for signal in burst]), tests).tolist()
-        found: list[tuple[Signal, float]] = []
-        for signal, value in zip(burst, q, strict=True):
-            if value > self.settings.fdr:
-                continue
-            owner = self._owner.get(signal.hash)
+    def _discover(self, burst: I64, tests: int) -> None:
+        """Bring discoveries among the signals in these rows into trends."""
+        if not burst.size:
+            return
+        signals = self._followed.columns.signals[burst]
+        q = q_values(signals["log10_p"], tests)
+        hit = q <= self.settings.fdr
+        found: list[tuple[float, int, float]] = []
+        told = (signals["key"][hit], signals["log10_p"][hit], q[hit])
+        for key, log10_p, value in zip(*(column.tolist() for column in told), strict=True):
+            owner = self._owner.get(key)
             if owner is None:
-                found.append((signal, value))
+                found.append((log10_p, key, value))
             else:
-                self.trends[owner].improbable(signal.log10_p, value)
-        gained: set[str] = set()
+                self.trends[owner].improbable(log10_p, value)
         if not found:
-            return gained
-        found.sort(key=lambda pair: (pair[0].log10_p, pair[0].hash))
+            return
+        found.sort()
         del found[max(MAX_SIGNALS - len(self._owner), 0) :]
         names = list(self.trends)
         sharing = Sharing([trend.reels for trend in self.trends.values()])
-        for signal, value in found:
+        gained: set[str] = set()
+        for log10_p, key, value in found:
+            signal = self._signals[key]
             near = gained.union(names[i] for i in sharing.most(signal.sample, MIN_SHARED))
             trend = self._closest(signal, near) or self._extended(signal) or self._begin(signal)
-            trend.signals[signal.hash] = signal
+            trend.signals[key] = signal
             trend.changed()
-            trend.improbable(signal.log10_p, value)
-            self._owner[signal.hash] = trend.id
+            trend.improbable(log10_p, value)
+            self._owner[key] = trend.id
+            self._followed.columns.signals[signal.row]["trend"] = trend.number
             gained.add(trend.id)
-        return gained
 
     def _closest(self, signal: Signal, near: set[str]) -> Trend | None:
         """Return which of the trends `near` shares most reels with it, if they are enough."""
@@ -208,78 +176,141 @@ class Synthesis:
         return self.trends[max(held)[1]] if held else None
 
     def _begin(self, signal: Signal) -> Trend:
+        row = self._followed.columns.signals[signal.row]
+        onset = int(row["onset"])
         trend = Trend(
-            id=trend_id(signal.hash, signal.onset, self.settings.tick_seconds),
-            started=signal.onset,
+            id=trend_id(signal.hash, onset, self.settings.tick_seconds),
+            number=next(n for n in range(len(self.trends) + 1) if n not in self._by_number),
+            started=onset,
             signals={},
             stages=StageMachine(),
-            window=signal.window,
-            hour=3600 // self.settings.tick_seconds,
+            window=int(row["window"]),
         )
-        self.trends[trend.id] = trend
+        self.trends[trend.id] = self._by_number[trend.number] = trend
         return trend
 
-    def _revise(self, trend: Trend, tick: int, hourly: bool) -> bool:
+    def _revised(self, trends: list[Trend], tick: int) -> list[Trend]:
+        """Judge trends that have a signal with news; return those with a new revision."""
+        leading = self._leading(trends)
+        hourly = (tick + 1) * self.settings.tick_seconds % 3600 == 0
+        return [
+            trend
+            for trend, leader in zip(trends, leading, strict=True)
+            if self._revise(trend, leader, tick, hourly)
+        ]
+
+    def _leading(self, trends: list[Trend]) -> list["_Leader"]:
+        """Return the numbers of each trend's leader."""
+        if not trends:
+            return []
+        columns = self._followed.columns
+        numbers = np.array([trend.number for trend in trends])
+        windows = np.array([trend.window for trend in trends])
+        rows, last_bursts = leaders(columns, numbers, windows, self._ticks_per_hour)
+        signals = columns.signals[rows]
+        told = [signals[name].tolist() for name in ("tick", "burst_tick", "window", "log10_p")]
+        told += [column[rows].tolist() for column in columns[1:6]]
+        return [*map(_Leader, rows.tolist(), last_bursts.tolist(), *told)]
+
+    def _revise(self, trend: Trend, leader: "_Leader", tick: int, hourly: bool) -> bool:
         """Judge a trend at a tick; return whether it has a new revision."""
-        leader = trend.leader
         changed = trend.revision == 0
         if leader.burst_tick == tick and leader.window > trend.window:
             trend.window = leader.window
         if hourly and leader.tick == tick:
-            w = self._judged_by(trend)
-            volume = max(leader.volume[w], 1)
-            quiet = tick - max(s.burst_tick for s in trend.signals.values())
-            day = 86_400 // self.settings.tick_seconds
-            changed |= trend.stages.hour(
-                intensity=leader.authors[w] / volume,
-                before=leader.before[w] / volume,
-                authors=leader.authors[w],
-                bursting=quiet == 0,
-                quiet=quiet >= (bursts.TRACKED_DAYS * 24 - 2) * day // 24,
-                old=tick - trend.started >= EVERGREEN_DAYS * day,
-            )
+            changed |= self._judge(trend, leader, tick)
         authors = leader.authors[trend.window]
         if trend.height is None or leader.log10_p < trend.height.log10_p:
             expected = max(leader.expected[trend.window], 0.0)
             trend.height = Height(tick, leader.log10_p, authors, expected, trend.window)
         changed |= authors >= DOUBLED * trend.told_authors > 0
-        if hourly or changed:
-            members = tuple(sorted(s.hash for s in trend.members()))
+        if changed or (hourly and not trend.settled):
+            members = tuple(sorted(s.hash for s in trend.members(self._followed.columns.reels)))
             changed |= members != trend.told_members
+            trend.settled = True
         if changed:
             trend.revision += 1
             trend.told_members = members
             trend.told_authors = max(authors, trend.told_authors)
         return changed
 
-    def _judged_by(self, trend: Trend) -> int:
+    def _judge(self, trend: Trend, leader: "_Leader", tick: int) -> bool:
+        """Judge a trend's stage at the end of an hour; return whether it changed."""
+        w = self._judged_by(trend, leader)
+        volume = max(leader.volume[w], 1)
+        quiet = tick - leader.last_burst
+        return trend.stages.hour(
+            intensity=leader.authors[w] / volume,
+            before=leader.before[w] / volume,
+            authors=leader.authors[w],
+            bursting=quiet == 0,
+            quiet=quiet >= (bursts.TRACKED_DAYS * 24 - 2) * self._ticks_per_hour,
+            old=tick - trend.started >= EVERGREEN_DAYS * 24 * self._ticks_per_hour,
+        )
+
+    def _judged_by(self, trend: Trend, leader: "_Leader") -> int:
         """Return the window of a trend's stage: the longest while it is small, then six hours."""
-        enough = trend.leader.authors[self._stage_window] >= STAGE_AUTHORS
+        enough = leader.authors[self._stage_window] >= STAGE_AUTHORS
         if trend.stage_window < 0 and enough:
             trend.stage_window = self._stage_window
             trend.stages.look_anew()
         return trend.stage_window
+
+    def _revision(self, trend: Trend, leader: "_Leader") -> Revision:
+        reels = self._followed.columns.reels
+        return Revision(
+            trend,
+            authors=leader.authors,
+            reels=leader.reels,
+            expected=leader.expected,
+            before=leader.before,
+            series=self._followed.series(leader.row),
+            members=[(s, int(reels[s.row, trend.window])) for s in trend.members(reels)],
+        )
 
     def _forget(self, tick: int) -> None:
         """Forget signals that are no longer followed or too many, and trends without any."""
         self._forgotten = self._hour(tick)
         followed = bursts.TRACKED_DAYS * 86_400 + FORGET_H * 3600
         limit = tick - followed // self.settings.tick_seconds
-        for key in [key for key, signal in self._signals.items() if signal.burst_tick < limit]:
-            del self._signals[key]
-            owner = self._owner.pop(key, None)
-            if owner is not None:
-                trend = self.trends[owner]
-                if len(trend.signals) > 1:
-                    del trend.signals[key]
-                    trend.changed()
-                else:
-                    del self.trends[owner]
+        for key in self._followed.quiet_since(limit):
+            self._drop(key)
         if len(self._signals) > MAX_SIGNALS:
-            loose = [signal for key, signal in self._signals.items() if key not in self._owner]
+            signals = self._followed.columns.signals
+            loose = signals[(signals["trend"] == NONE) & (signals["burst_tick"] < bursts.NEVER)]
             over = len(self._signals) - MAX_SIGNALS
-            for signal in nsmallest(over, loose, key=lambda s: (s.burst_tick, s.hash)):
-                del self._signals[signal.hash]
+            for key in np.sort(loose, order=("burst_tick", "key"))["key"][:over].tolist():
+                self._drop(key)
+
+    def _drop(self, key: int) -> None:
+        """Forget a signal, and its trend if it was the only one there."""
+        del self._signals[key]
+        self._followed.remove(key)
+        owner = self._owner.pop(key, None)
+        if owner is None:
+            return
+        trend = self.trends[owner]
+        del trend.signals[key]
+        trend.changed()
+        if not trend.signals:
+            del self.trends[owner], self._by_number[trend.number]
+
+
+class _Leader(NamedTuple):
+    """The numbers of the signal that speaks for a trend."""
+
+    row: int
+    last_burst: int
+    """Tick of the last burst of any of the trend's signals."""
+    tick: int
+    burst_tick: int
+    window: int
+    log10_p: float
+    authors: list[int]
+    reels: list[int]
+    expected: list[float]
+    before: list[float]
+    volume: list[int]
 
 
 _TOLD: Final = (
@@ -308,9 +339,9 @@ def merged(reports: list[ShardReports]) -> ShardReports:
     return ShardReports(max(report.through for report in reports), labels=labels, **fields)
 
 
-def _named(key: int, numbers: list[int], labels: bytes) -> Signal:
+def _named(key: int, numbers: list[int], labels: bytes, row: int) -> Signal:
     """Return a signal at its first report."""
     at = numbers[bursts.LABEL_AT]
     told = labels[at : at + numbers[bursts.LABEL_LEN]].decode("utf-8", "ignore")
     name, _, label = told.partition(SEP)
-    return Signal(key, numbers[bursts.KIND], name, label or name, numbers[bursts.ONSET])
+    return Signal(key, numbers[bursts.KIND], name, label or name, row)

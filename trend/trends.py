@@ -1,4 +1,4 @@
-"""A trend and its signals, as last reported."""
+"""A trend and its signals, and a revision of it."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -7,54 +7,47 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from trend.bursts import SERIES_HOURS
+from trend.bursts import SAMPLE
 from trend.kinds import PHRASE
-from trend.overlap import Sample, shared, union
+from trend.layout import I64, SAMPLE_LIMIT
+from trend.overlap import Sample, sample, shared, union
 from trend.stages import StageMachine
 
 NESTED: Final = 0.8
 """Share of a phrase's reels that hold a kindred phrase, from which on it says nothing new."""
 MAX_MEMBERS: Final = 16
 """Members named in a trend at most, those of most reels."""
-NO_HOURS: Final = np.zeros((0, 2))
+LOGGED_LIMIT: Final = int(SAMPLE_LIMIT) - 1
 _NO_REELS: Final = Sample(np.zeros(0, np.uint64), None)
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 @dataclass(slots=True)
 class Signal:
-    """A signal that bursts or did so within the last days, as last reported."""
+    """A signal that bursts or did so within the last days; its numbers are in `trend.followed`."""
 
     hash: int
     kind: int
     id: str
     label: str
-    onset: int
-    """First tick of its burst."""
-    tick: int = 0
-    """Tick of the last report."""
-    burst_tick: int = 0
-    """Tick of the last report in which it burst."""
-    window: int = 0
-    """Index of the window in which it then was most improbable."""
-    log10_p: float = 0.0
-    authors: list[int] = field(default_factory=list)
-    """In each window; so are the next four."""
-    reels: list[int] = field(default_factory=list)
-    expected: list[float] = field(default_factory=list)
-    before: list[float] = field(default_factory=list)
-    volume: list[int] = field(default_factory=list)
-    sample: Sample = _NO_REELS
-    past: npt.NDArray[np.float64] = field(default_factory=lambda: NO_HOURS)
-    """Reels and expected reels in the hours before its first in `hours`, oldest first."""
-    hours: dict[int, tuple[int, float]] = field(default_factory=dict)
-    """Hour -> reels and expected reels as reported since, oldest first."""
+    row: int
+    """In the columns of `Followed`."""
+    hashes: npt.NDArray[np.uint64] = field(default_factory=lambda: _NO_REELS.reels)
+    """Reels with the smallest hashes, as told with its last details."""
+    sampled: bool = False
+    """Whether of the day's reels surely only those below `LOGGED_LIMIT` are known."""
+    _sample: Sample | None = None
 
-    def series(self) -> list[tuple[int, tuple[int, float]]]:
-        """Return the last two days: hours with their reels and expected reels, oldest first."""
-        first = next(iter(self.hours), 0) - len(self.past)
-        past = [(hour, (int(n), mean)) for hour, (n, mean) in enumerate(self.past.tolist(), first)]
-        return [*past, *self.hours.items()][-SERIES_HOURS:]
+    @property
+    def sample(self) -> Sample:
+        """The sample of its reels."""
+        if self._sample is None:
+            self._sample = sample(self.hashes, SAMPLE, LOGGED_LIMIT if self.sampled else None)
+        return self._sample
+
+    def detail(self, hashes: npt.NDArray[np.uint64], sampled: bool) -> None:
+        """Take the reels told with its details."""
+        self.hashes, self.sampled, self._sample = hashes, sampled, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +67,14 @@ class Trend:
     """Signals that rise together."""
 
     id: str
+    number: int
+    """Its place among those alive."""
     started: int
     """Tick in which its first signal's burst began."""
     signals: dict[int, Signal]
     stages: StageMachine
     window: int
     """Index of the window that its numbers are of."""
-    hour: int
-    """Ticks in an hour."""
     name: str = ""
     """As told last."""
     log10_p: float = 0.0
@@ -94,15 +87,10 @@ class Trend:
     told_members: tuple[int, ...] = ()
     height: Height | None = None
     """When it was most improbable: the reason to tell of it."""
+    settled: bool = False
+    """Whether its members were compared with those told since they changed."""
     _reels: Sample | None = None
     _named: list[Signal] | None = None
-
-    @property
-    def leader(self) -> Signal:
-        """The signal of most authors in the trend's window, of those reported in the last hour."""
-        last = max(signal.tick for signal in self.signals.values())
-        fresh = (signal for signal in self.signals.values() if signal.tick > last - self.hour)
-        return max(fresh, key=lambda s: (s.authors[self.window], s.hash))
 
     @property
     def reels(self) -> Sample:
@@ -119,25 +107,44 @@ class Trend:
     def changed(self) -> None:
         """Note that a signal came, went or has a new sample."""
         self._reels = self._named = None
+        self.settled = False
 
-    def members(self) -> list[Signal]:
-        """Return the signals to name, most reels first, without phrases within phrases."""
+    def members(self, reels: I64) -> list[Signal]:
+        """Return the signals to name, most reels first, without phrases within phrases.
+
+        Args:
+            reels: of all signals followed, by row and window; looked at after a change only.
+        """
         if self._named is None:
-            self._named = self._members()
+            self._named = self._members(reels[:, self.window])
         return self._named
 
-    def _members(self) -> list[Signal]:
-        ranked = sorted(
-            self.signals.values(), key=lambda s: (-s.reels[self.window], -len(s.id), s.hash)
-        )
+    def _members(self, reels: I64) -> list[Signal]:
+        rank = {s.hash: (-int(reels[s.row]), -len(s.id), s.hash) for s in self.signals.values()}
         named: list[Signal] = []
-        for signal in ranked:
+        for signal in sorted(self.signals.values(), key=lambda s: rank[s.hash]):
             if len(named) == MAX_MEMBERS:
                 break
             if signal.kind == PHRASE and any(_says_it(other, signal) for other in named):
                 continue
             named.append(signal)
         return named
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What is to be told of a trend at a tick; its numbers are those of its leader."""
+
+    trend: Trend
+    authors: list[int]
+    """In each window; so are the next three."""
+    reels: list[int]
+    expected: list[float]
+    before: list[float]
+    series: list[tuple[int, tuple[int, float]]]
+    """Hours with their reels and expected reels, oldest first."""
+    members: list[tuple[Signal, int]]
+    """Those to name, with their reels in the trend's window."""
 
 
 def _says_it(other: Signal, phrase: Signal) -> bool:

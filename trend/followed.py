@@ -1,0 +1,245 @@
+"""The signals that burst or did so within the last days: their numbers as last reported.
+
+Columns, a row a signal, so that a tick's reports are taken by one kernel; what has a name is in
+`trend.trends.Signal`, which knows its row.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from trend import bursts
+from trend.bursts import F64, SERIES_HOURS
+from trend.layout import I64, NONE, Int, Records
+
+FIRST_ROWS: Final = 256
+NOT_REPORTED: Final = -1.0
+"""Reels of an hour of which there is no report."""
+
+FOLLOWED: Final = np.dtype(
+    [
+        ("key", np.uint64),  # its hash
+        ("trend", np.int64),  # number of its trend, or NONE
+        ("tick", np.int64),  # of the last report
+        (
+            "burst_tick",
+            np.int64,
+        ),  # of the last report in which it burst; NEVER: a free row; NEVER: a free row
+        ("onset", np.int64),  # first tick of its burst
+        ("window", np.int64),  # index of the window in which it was then most improbable
+        ("first_hour", np.int64),  # in `hours`
+        ("last_hour", np.int64),
+        ("log10_p", np.float64),
+    ]
+)
+
+
+class Columns(NamedTuple):
+    """Room for N signals with W windows each."""
+
+    signals: Records  # FOLLOWED[N]
+    authors: I64  # [N, W] in each window, as in `bursts.Reports`
+    reels: I64  # [N, W]
+    expected: F64  # [N, W]
+    before: F64  # [N, W]
+    volume: I64  # [N, W]
+    hours: F64  # [N, SERIES_HOURS, 2] reels and expected reels an hour, a ring
+
+
+class Followed:
+    """Rows of `Columns` by the hashes of their signals.
+
+    Args:
+        windows_h: lengths of the windows in hours, rising.
+    """
+
+    def __init__(self, windows_h: tuple[int, ...]) -> None:
+        self.columns = _columns(FIRST_ROWS, len(windows_h))
+        self._longest_h = windows_h[-1]
+        self._rows: dict[int, int] = {}
+        self._free = [*range(FIRST_ROWS)]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, key: int, onset: int) -> int:
+        """Return the row of a signal that was not followed."""
+        if not self._free:
+            self._free = [*range(len(self._rows), 2 * len(self._rows))]
+            more = _columns(len(self._rows), self.columns.authors.shape[1])
+            pairs = zip(self.columns, more, strict=True)
+            self.columns = Columns(*(np.concatenate(pair) for pair in pairs))
+        row = self._rows[key] = self._free.pop()
+        self.columns.signals[row] = (key, NONE, 0, 0, onset, 0, 0, NONE, 0.0)
+        return row
+
+    def remove(self, key: int) -> None:
+        """Forget a signal."""
+        row = self._rows.pop(key)
+        self._free.append(row)
+        self.columns.signals[row]["trend"] = NONE
+        self.columns.signals[row]["burst_tick"] = bursts.NEVER
+
+    def rows(self, keys: npt.NDArray[np.uint64]) -> I64:
+        """Return the row of each signal, NONE where it is not followed."""
+        get = self._rows.get
+        return np.array([get(key, NONE) for key in keys.tolist()], np.int64)
+
+    def quiet_since(self, tick: int) -> list[int]:
+        """Return the signals whose last burst was before `tick`."""
+        signals = self.columns.signals
+        return signals["key"][signals["burst_tick"] < tick].tolist()
+
+    def take(
+        self, reports: Any, at: slice, rows: I64, tick: int, hour: int
+    ) -> npt.NDArray[np.bool]:
+        """Take the reports of one tick on signals that are followed.
+
+        Args:
+            reports: `trend.shard.ShardReports`.
+            at: those to take.
+            rows: of their signals; reports with NONE are passed over.
+
+        Returns:
+            Which of them are news, bool[n]: of bursts, of signals in a trend, or with details.
+            Of the others only the hour's reels are kept.
+        """
+        taken = np.zeros(rows.size, np.bool)
+        _take(
+            self.columns,
+            rows,
+            taken,
+            reports.numbers[at],
+            reports.log10_p[at],
+            reports.authors[at],
+            reports.reels[at],
+            reports.expected[at],
+            reports.before[at],
+            reports.volume[at],
+            reports.series,
+            tick,
+            hour,
+            self._longest_h,
+        )
+        return taken
+
+    def series(self, row: int) -> list[tuple[int, tuple[int, float]]]:
+        """Return the last two days: hours with their reels and expected reels, oldest first."""
+        first, last = self.columns.signals[["first_hour", "last_hour"]][row].tolist()
+        hours = np.arange(first, last + 1)
+        numbers = self.columns.hours[row, hours % SERIES_HOURS].tolist()
+        return [
+            (hour, (int(reels), expected))
+            for hour, (reels, expected) in zip(hours.tolist(), numbers, strict=True)
+            if reels != NOT_REPORTED
+        ]
+
+
+def leaders(columns: Columns, trends: I64, windows: I64, ticks_per_hour: int) -> tuple[I64, I64]:
+    """Find the leader of each trend: of most authors of those reported in the last hour.
+
+    Args:
+        trends: their numbers, int64[n]; each has a signal.
+        windows: index of the window by which to compare, int64[n].
+
+    Returns:
+        The leader's row, int64[n], and the tick of the last burst of any signal, int64[n].
+    """
+    return _leaders(columns.signals, columns.authors, trends, windows, ticks_per_hour)
+
+
+def _columns(rows: int, windows: int) -> Columns:
+    signals = np.zeros(rows, FOLLOWED)
+    signals["trend"], signals["burst_tick"] = NONE, bursts.NEVER
+    return Columns(
+        signals=signals,
+        authors=np.zeros((rows, windows), np.int64),
+        reels=np.zeros((rows, windows), np.int64),
+        expected=np.zeros((rows, windows), np.float64),
+        before=np.zeros((rows, windows), np.float64),
+        volume=np.zeros((rows, windows), np.int64),
+        hours=np.zeros((rows, SERIES_HOURS, 2), np.float64),
+    )
+
+
+@njit(cache=True)
+def _take(
+    c: Columns,
+    rows: I64,
+    taken: npt.NDArray[np.bool],
+    numbers: I64,
+    log10_p: F64,
+    authors: I64,
+    reels: I64,
+    expected: F64,
+    before: F64,
+    volume: I64,
+    series: npt.NDArray[np.float64],
+    tick: Int,
+    hour: Int,
+    longest_h: Int,
+) -> None:
+    signals, hours = c.signals, c.hours
+    for i in range(rows.size):
+        row = rows[i]
+        if row == NONE:
+            continue
+        burst, detailed = numbers[i, bursts.BURST] > 0, numbers[i, bursts.LABEL_LEN] > 0
+        if burst or detailed or signals[row].trend != NONE:
+            taken[i] = True
+            signals[row].tick = tick
+            signals[row].log10_p = log10_p[i]
+            c.authors[row] = authors[i]
+            c.reels[row] = reels[i]
+            c.expected[row] = expected[i]
+            c.before[row] = before[i]
+            c.volume[row] = volume[i]
+        if burst:
+            signals[row].burst_tick = tick
+            signals[row].window = numbers[i, bursts.WINDOW]
+            signals[row].onset = min(signals[row].onset, numbers[i, bursts.ONSET])
+        if detailed:
+            told = series[numbers[i, bursts.SERIES_AT]]
+            for h in range(SERIES_HOURS):
+                hours[row, (hour + 1 + h) % SERIES_HOURS] = told[h]
+            signals[row].first_hour = hour - SERIES_HOURS + 1
+            signals[row].last_hour = hour
+        for missed in range(signals[row].last_hour + 1, hour + 1):
+            hours[row, missed % SERIES_HOURS, 0] = NOT_REPORTED
+            hours[row, missed % SERIES_HOURS, 1] = max(c.expected[row, -1], 0.0) / longest_h
+        signals[row].first_hour = max(signals[row].first_hour, hour - SERIES_HOURS + 1)
+        signals[row].last_hour = hour
+        hours[row, hour % SERIES_HOURS, 0] = numbers[i, bursts.HOUR_REELS]
+
+
+@njit(cache=True)
+def _leaders(
+    signals: Records, authors: I64, trends: I64, windows: I64, ticks_per_hour: Int
+) -> tuple[I64, I64]:
+    place = np.full(trends.max() + 1, NONE)
+    place[trends] = np.arange(trends.size)
+    last = np.zeros(trends.size, np.int64)
+    last_burst = np.zeros(trends.size, np.int64)
+    leader = np.full(trends.size, NONE)
+    for row in range(signals.size):
+        trend = signals[row].trend
+        if trend != NONE and trend < place.size and place[trend] != NONE:
+            last[place[trend]] = max(last[place[trend]], signals[row].tick)
+            last_burst[place[trend]] = max(last_burst[place[trend]], signals[row].burst_tick)
+    for row in range(signals.size):
+        trend = signals[row].trend
+        if trend == NONE or trend >= place.size or place[trend] == NONE:
+            continue
+        at = place[trend]
+        if signals[row].tick <= last[at] - ticks_per_hour:
+            continue
+        best, w = leader[at], windows[at]
+        if (
+            best == NONE
+            or authors[row, w] > authors[best, w]
+            or (authors[row, w] == authors[best, w] and signals[row].key > signals[best].key)
+        ):
+            leader[at] = row
+    return leader, last_burst
