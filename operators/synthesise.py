@@ -166,10 +166,14 @@ class Synthesise:
             np.concatenate([signal.sample.reels for signal, _ in revision.members]),
             return_counts=True,
         )
-        ranked = hashes[np.lexsort((hashes, -holding))][: 4 * self.settings.max_examples].tolist()
-        known = self._catalogue.find(ranked, tick)
-        found = [known[reel] for reel in ranked if reel in known]
-        return tuple(found[: self.settings.max_examples])
+        most = self.settings.max_examples
+        ranked = hashes[np.argsort(-holding, kind="stable")][: 4 * most].tolist()
+        found: list[str] = []
+        for some in (ranked[:most], ranked[most:]):  # mostly the first are known
+            if len(found) < most:
+                known = self._catalogue.find(some, tick)
+                found += [known[reel] for reel in some if reel in known]
+        return tuple(found[:most])
 
 
 def _members(signals: Sequence[tuple[Signal, int]]) -> tuple[contract.Member, ...]:
@@ -187,9 +191,12 @@ def _members(signals: Sequence[tuple[Signal, int]]) -> tuple[contract.Member, ..
 
 
 def _series(revision: Revision) -> tuple[contract.SeriesPoint, ...]:
+    point = contract.SeriesPoint
     return tuple(
-        contract.SeriesPoint(t=_time(hour * 3600), reels=reels, expected=round(expected, DIGITS))
-        for hour, (reels, expected) in revision.series
+        [
+            point(t=_time(hour * 3600), reels=reels, expected=round(expected, DIGITS))
+            for hour, reels, expected in revision.series
+        ]
     )
 
 

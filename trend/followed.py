@@ -125,16 +125,13 @@ class Followed:
         )
         return taken
 
-    def series(self, row: int) -> list[tuple[int, tuple[int, float]]]:
+    def series(self, row: int) -> list[tuple[int, int, float]]:
         """Return the last two days: hours with their reels and expected reels, oldest first."""
-        first, last = self.columns.signals[["first_hour", "last_hour"]][row].tolist()
-        hours = np.arange(first, last + 1)
-        numbers = self.columns.hours[row, hours % SERIES_HOURS].tolist()
-        return [
-            (hour, (int(reels), expected))
-            for hour, (reels, expected) in zip(hours.tolist(), numbers, strict=True)
-            if reels != NOT_REPORTED
-        ]
+        signal, hours = self.columns.signals[row], self.columns.hours[row]
+        at = np.arange(signal["first_hour"], signal["last_hour"] + 1)
+        at = at[hours[at % SERIES_HOURS, 0] != NOT_REPORTED]
+        reels, expected = hours[at % SERIES_HOURS].T
+        return [*zip(at.tolist(), reels.astype(np.int64).tolist(), expected.tolist(), strict=True)]
 
 
 def leaders(columns: Columns, trends: I64, windows: I64, ticks_per_hour: int) -> tuple[I64, I64]:

@@ -45,10 +45,14 @@ def union(samples: list[Sample]) -> Sample:
         >>> union([a, b])
         Sample(reels=array([1, 2, 3], dtype=uint64), limit=3)
     """
+    if len(samples) == 1:
+        return samples[0]
     limits = [one.limit for one in samples if one.limit is not None]
     limit = min(limits) if limits else None
-    reels = np.unique(np.concatenate([one.reels for one in samples]))
-    return Sample(_up_to(reels, limit), limit)
+    reels = np.sort(np.concatenate([_up_to(one.reels, limit) for one in samples]))
+    first = np.ones(reels.size, np.bool)
+    np.not_equal(reels[1:], reels[:-1], out=first[1:])
+    return Sample(reels[first], limit)
 
 
 def shared(a: Sample, b: Sample) -> tuple[int, float]:

@@ -90,9 +90,7 @@ class Synthesis:
         self._discover(np.sort(rows[signals["burst_tick"][rows] == tick]), tests)
         numbers = np.unique(signals["trend"][rows])
         seen = [self._by_number[number] for number in numbers.tolist() if number != NONE]
-        revised = self._revised(sorted(seen, key=lambda trend: trend.id), tick)
-        leading = self._leading(revised)
-        return [*map(self._revision, revised, leading)]
+        return self._revised(sorted(seen, key=lambda trend: trend.id), tick)
 
     def _take(self, tick: int, reports: ShardReports, at: slice) -> I64:
         """Update the signals with their reports; return the rows of those with news."""
@@ -100,13 +98,13 @@ class Synthesis:
         rows = self._followed.rows(keys)
         detailed = numbers[:, bursts.LABEL_LEN] > 0
         new = (rows == NONE) & detailed & (numbers[:, bursts.BURST] > 0)
-        for i in np.flatnonzero(new).tolist():
+        for i in np.flatnonzero(new).tolist() if new.any() else ():
             key, told = int(keys[i]), numbers[i].tolist()
             rows[i] = self._followed.add(key, told[bursts.ONSET])
             self._signals[key] = _named(key, told, reports.labels, int(rows[i]))
         news = self._followed.take(reports, at, rows, tick, self._hour(tick))
-        for i in np.flatnonzero(detailed & (rows != NONE)).tolist():
-            key, told = int(keys[i]), numbers[i].tolist()
+        detailed &= rows != NONE
+        for key, told in zip(keys[detailed].tolist(), numbers[detailed].tolist(), strict=True):
             first, size = told[bursts.SAMPLE_AT], told[bursts.SAMPLE_LEN]
             hashes = reports.samples[first : first + size].copy()
             self._signals[key].detail(hashes, sampled=told[bursts.SAMPLED] > 0)
@@ -189,15 +187,17 @@ class Synthesis:
         self.trends[trend.id] = self._by_number[trend.number] = trend
         return trend
 
-    def _revised(self, trends: list[Trend], tick: int) -> list[Trend]:
-        """Judge trends that have a signal with news; return those with a new revision."""
-        leading = self._leading(trends)
+    def _revised(self, trends: list[Trend], tick: int) -> list[Revision]:
+        """Judge trends that have a signal with news; return the new revisions."""
         hourly = (tick + 1) * self.settings.tick_seconds % 3600 == 0
-        return [
-            trend
-            for trend, leader in zip(trends, leading, strict=True)
+        revised = [
+            (trend, leader)
+            for trend, leader in zip(trends, self._leading(trends), strict=True)
             if self._revise(trend, leader, tick, hourly)
         ]
+        moved = [trend for trend, leader in revised if trend.window != leader.by]
+        anew = dict(zip((trend.id for trend in moved), self._leading(moved), strict=True))
+        return [self._revision(trend, anew.get(trend.id, leader)) for trend, leader in revised]
 
     def _leading(self, trends: list[Trend]) -> list["_Leader"]:
         """Return the numbers of each trend's leader."""
@@ -210,7 +210,7 @@ class Synthesis:
         signals = columns.signals[rows]
         told = [signals[name].tolist() for name in ("tick", "burst_tick", "window", "log10_p")]
         told += [column[rows].tolist() for column in columns[1:6]]
-        return [*map(_Leader, rows.tolist(), last_bursts.tolist(), *told)]
+        return [*map(_Leader, windows.tolist(), rows.tolist(), last_bursts.tolist(), *told)]
 
     def _revise(self, trend: Trend, leader: "_Leader", tick: int, hourly: bool) -> bool:
         """Judge a trend at a tick; return whether it has a new revision."""
@@ -299,6 +299,8 @@ class Synthesis:
 class _Leader(NamedTuple):
     """The numbers of the signal that speaks for a trend."""
 
+    by: int
+    """Index of the window in which it has most authors."""
     row: int
     last_burst: int
     """Tick of the last burst of any of the trend's signals."""

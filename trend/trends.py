@@ -37,6 +37,14 @@ class Signal:
     sampled: bool = False
     """Whether of the day's reels surely only those below `LOGGED_LIMIT` are known."""
     _sample: Sample | None = None
+    _words: frozenset[str] = frozenset()
+
+    @property
+    def words(self) -> frozenset[str]:
+        """The words of its id."""
+        if not self._words:
+            self._words = frozenset(self.id.split())
+        return self._words
 
     @property
     def sample(self) -> Sample:
@@ -141,7 +149,7 @@ class Revision:
     reels: list[int]
     expected: list[float]
     before: list[float]
-    series: list[tuple[int, tuple[int, float]]]
+    series: list[tuple[int, int, float]]
     """Hours with their reels and expected reels, oldest first."""
     members: list[tuple[Signal, int]]
     """Those to name, with their reels in the trend's window."""
@@ -149,12 +157,10 @@ class Revision:
 
 def _says_it(other: Signal, phrase: Signal) -> bool:
     """Whether another phrase says it: holds it, is held, or shares words and nearly all reels."""
-    if other.kind != PHRASE:
+    if other.kind != PHRASE or other.words.isdisjoint(phrase.words):
         return False
     if extends(other.id, phrase.id) or extends(phrase.id, other.id):
         return True
-    if not set(other.id.split()) & set(phrase.id.split()):
-        return False
     return shared(other.sample, phrase.sample)[1] >= NESTED
 
 

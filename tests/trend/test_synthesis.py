@@ -84,8 +84,9 @@ def synthesised(reports: Reports, seed: int = 0, crash: bool = False) -> list[To
         if crash:
             synthesis = pickle.loads(pickle.dumps(synthesis))
         order = rng.permutation(len(reports[tick])) if seed else range(len(reports[tick]))
-        for trend in synthesis.tick(tick, [reports[tick][i] for i in order], tests=1000):
-            members = tuple(signal.id for signal in trend.members())
+        for revision in synthesis.tick(tick, [reports[tick][i] for i in order], tests=1000):
+            trend = revision.trend
+            members = tuple(signal.id for signal, _ in revision.members)
             told.append(
                 Told(
                     tick - START,
@@ -263,7 +264,8 @@ def test_what_is_no_longer_followed_is_forgotten() -> None:
     assert [sorted(s.id for s in t.signals.values()) for t in synthesis.trends.values()] == [
         ["s-dog"]
     ]
-    assert len(synthesis._signals) == len(synthesis._owner) == 1
+    assert len(synthesis._signals) == len(synthesis._owner) == len(synthesis._followed) == 1
+    assert [*synthesis._by_number.values()] == [*synthesis.trends.values()]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])
@@ -285,6 +287,7 @@ def test_only_so_many_signals_are_known(limit: int, monkeypatch: pytest.MonkeyPa
         assert len(synthesis._owner) <= limit
         assert len(synthesis._signals) <= limit + len(reports[tick])
         assert set(synthesis._owner) <= set(synthesis._signals)
+        assert len(synthesis._followed) == len(synthesis._signals)
 
 
 def test_what_is_known_of_a_signal_holds_no_reports() -> None:
@@ -295,9 +298,8 @@ def test_what_is_known_of_a_signal_holds_no_reports() -> None:
         synthesis.tick(tick, reports[tick], tests=1000)
     parts = [part for tick in reports for part, _ in reports[tick]]
     for signal in synthesis._signals.values():
-        assert len(signal.hours) <= 48
+        assert len(synthesis._followed.series(signal.row)) <= 48
         assert not any(np.shares_memory(signal.sample.reels, part.samples) for part in parts)
-        assert not any(np.shares_memory(signal.past, part.series) for part in parts)
 
 
 def test_the_series_of_a_signal_in_no_trend_misses_no_hour() -> None:
@@ -309,7 +311,7 @@ def test_the_series_of_a_signal_in_no_trend_misses_no_hour() -> None:
             part.numbers[at, bursts.BURST] = 0
         synthesis.tick(tick, reports[tick], tests=1000)
         for signal in synthesis._signals.values():
-            hours = [hour for hour, _ in signal.series()]
+            hours = [hour for hour, _, _ in synthesis._followed.series(signal.row)]
             assert hours == list(range(tick // HOUR - len(hours) + 1, tick // HOUR + 1))
 
 
