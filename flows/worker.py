@@ -21,6 +21,7 @@ from operators.sources.files import FileSource, partitions
 
 def main(job_file: Path, process: int) -> None:
     """Run this process's share of the job to the end of its input."""
+    _load_numba()
     # Columns make few objects that live: looking for cycles among them is wasted.
     gc.set_threshold(100_000, 20, 100)
     # Each partition keeps its file open, and the usual limit is 1,024.
@@ -36,6 +37,21 @@ def main(job_file: Path, process: int) -> None:
         epoch_interval=timedelta(seconds=settings.epoch_seconds),
         recovery_config=recovery,
     )
+
+
+def _load_numba() -> None:
+    """Load numba's NumPy functions without BLAS, which no kernel uses.
+
+    To know whether there is BLAS numba imports `scipy.linalg`, half of the time that it takes to
+    load the compiled kernels.
+    """
+    if "scipy.linalg" in sys.modules:
+        return
+    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]
+    try:
+        import numba.np.arraymath  # noqa: F401
+    finally:
+        del sys.modules["scipy.linalg"]
 
 
 def _recovery(state: Path) -> RecoveryConfig:
