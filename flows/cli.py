@@ -1,5 +1,6 @@
 """The command `groundswell`. Each command imports what it needs when it is called."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -156,6 +157,7 @@ def evaluate(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code: 2 for what the user can mend, said in one line."""
+    gc.set_threshold(100_000, 20, 100)  # imports make no cycles; looking for them takes its time
     given = [*(sys.argv[1:] if arguments is None else arguments)]
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -32,7 +32,7 @@ from operators.sources.board import Board
 from operators.sources.files import SourceError, partitions
 from schemas.trends import Trend
 
-WORKER = (sys.executable, "-P", "-m", "flows.worker")  # -P: not from the folder we are in
+WORKER = (sys.executable, "-P", "-m", "flows.start")  # -P: not from the folder we are in
 POLL_S = 0.05
 LIVE_S = 0.5
 """Time between two pictures in a terminal."""

@@ -1,8 +1,7 @@
-"""One worker process of a replay: `python -m flows.worker JOB.json PROCESS`."""
+"""One worker process of a replay, started by `flows.start`."""
 
 import gc
 import resource
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from operators.sources.files import FileSource, partitions
 
 def main(job_file: Path, process: int) -> None:
     """Run this process's share of the job to the end of its input."""
-    _load_numba()
     # Columns make few objects that live: looking for cycles among them is wasted.
     gc.set_threshold(100_000, 20, 100)
     # Each partition keeps its file open, and the usual limit is 1,024.
@@ -39,21 +37,6 @@ def main(job_file: Path, process: int) -> None:
     )
 
 
-def _load_numba() -> None:
-    """Load numba's NumPy functions without BLAS, which no kernel uses.
-
-    To know whether there is BLAS numba imports `scipy.linalg`, half of the time that it takes to
-    load the compiled kernels.
-    """
-    if "scipy.linalg" in sys.modules:
-        return
-    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]
-    try:
-        import numba.np.arraymath  # noqa: F401
-    finally:
-        del sys.modules["scipy.linalg"]
-
-
 def _recovery(state: Path) -> RecoveryConfig:
     return RecoveryConfig(str(state / "recovery"))  # type: ignore[no-untyped-call]
 
@@ -65,7 +48,3 @@ def _ends(job: Job, settings: Settings) -> Ends:
     stores = [Store(Path(job.store))] if job.store else []
     rejects = [RejectsFile(Path(job.rejects))] if job.rejects else []
     return Ends(source, partitions(job.inputs), [*trends, *stores], rejects, board)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
