@@ -114,7 +114,7 @@ class Synthesise:
 
     def _tell(self, revision: Revision, tick: int) -> contract.Trend:
         """Put a revision into the words of the contract."""
-        trend, w = revision.trend, revision.trend.window
+        trend, w = revision.trend, revision.window
         seconds = self.settings.synthesis.tick_seconds
         hours = self.settings.synthesis.windows_h[w]
         reels, authors = revision.reels[w], revision.authors[w]
@@ -127,12 +127,12 @@ class Synthesise:
             trend_id=trend.id,
             revision=trend.revision,
             kind=members[0].kind if len(members) == 1 else "challenge",
-            stage=trend.stages.stage,  # type: ignore[arg-type]
+            stage=revision.stage,  # type: ignore[arg-type]
             scopes=("global",),
             event_time=_time((tick + 1) * seconds),
-            started_at=_time(trend.started * seconds),
+            started_at=_time(revision.started * seconds),
             name=trend.name,
-            summary=summary_of(members, trend.stages.stage),
+            summary=summary_of(members, revision.stage),
             category=None,
             reels=reels,
             authors=authors,
@@ -150,9 +150,7 @@ class Synthesise:
         )
 
     def _why(self, revision: Revision, members: tuple[contract.Member, ...], tick: int) -> str:
-        height, hours = revision.trend.height, self.settings.synthesis.windows_h
-        if height is None:
-            return ""
+        height, hours = revision.height, self.settings.synthesis.windows_h
         reason = why(members, height.authors, height.expected, hours[height.window])
         authors = revision.authors[height.window]
         if height.tick == tick or height.authors == authors:

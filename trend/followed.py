@@ -134,19 +134,6 @@ class Followed:
         return [*zip(at.tolist(), reels.astype(np.int64).tolist(), expected.tolist(), strict=True)]
 
 
-def leaders(columns: Columns, trends: I64, windows: I64, ticks_per_hour: int) -> tuple[I64, I64]:
-    """Find the leader of each trend: of most authors of those reported in the last hour.
-
-    Args:
-        trends: their numbers, int64[n]; each has a signal.
-        windows: index of the window by which to compare, int64[n].
-
-    Returns:
-        The leader's row, int64[n], and the tick of the last burst of any signal, int64[n].
-    """
-    return _leaders(columns.signals, columns.authors, trends, windows, ticks_per_hour)
-
-
 def _columns(rows: int, windows: int) -> Columns:
     signals = np.zeros(rows, FOLLOWED)
     signals["trend"], signals["burst_tick"] = NONE, bursts.NEVER
@@ -209,34 +196,3 @@ def _take(
         signals[row].first_hour = max(signals[row].first_hour, hour - SERIES_HOURS + 1)
         signals[row].last_hour = hour
         hours[row, hour % SERIES_HOURS, 0] = numbers[i, bursts.HOUR_REELS]
-
-
-@njit(cache=True)
-def _leaders(
-    signals: Records, authors: I64, trends: I64, windows: I64, ticks_per_hour: Int
-) -> tuple[I64, I64]:
-    place = np.full(trends.max() + 1, NONE)
-    place[trends] = np.arange(trends.size)
-    last = np.zeros(trends.size, np.int64)
-    last_burst = np.zeros(trends.size, np.int64)
-    leader = np.full(trends.size, NONE)
-    for row in range(signals.size):
-        trend = signals[row].trend
-        if trend != NONE and trend < place.size and place[trend] != NONE:
-            last[place[trend]] = max(last[place[trend]], signals[row].tick)
-            last_burst[place[trend]] = max(last_burst[place[trend]], signals[row].burst_tick)
-    for row in range(signals.size):
-        trend = signals[row].trend
-        if trend == NONE or trend >= place.size or place[trend] == NONE:
-            continue
-        at = place[trend]
-        if signals[row].tick <= last[at] - ticks_per_hour:
-            continue
-        best, w = leader[at], windows[at]
-        if (
-            best == NONE
-            or authors[row, w] > authors[best, w]
-            or (authors[row, w] == authors[best, w] and signals[row].key > signals[best].key)
-        ):
-            leader[at] = row
-    return leader, last_burst

@@ -14,13 +14,29 @@ small and from then on in one of six hours (`trend.synthesis`):
 A change needs two hours in a row that say the same.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
-EMERGING: Final = "emerging"
-PEAKING: Final = "peaking"
-FADING: Final = "fading"
-EVERGREEN: Final = "evergreen"
+import numpy as np
+from numba import njit
+
+from trend.layout import Int, Records
+
+STAGES: Final = ("emerging", "peaking", "fading", "evergreen")
+EMERGING: Final = 0
+PEAKING: Final = 1
+FADING: Final = 2
+EVERGREEN: Final = 3
+
+STAGE: Final = np.dtype(
+    [
+        ("stage", np.int64),  # index into STAGES
+        ("wanted", np.int64),  # the stage that the last hours spoke for
+        ("times", np.int64),  # how many they were
+        ("most", np.int64),  # most authors so far
+        ("highest", np.float64),  # intensity so far
+    ]
+)
+"""What is remembered of a trend; all zero at its beginning."""
 
 CONFIRMATIONS: Final = 2
 _FLAT: Final = 1.1
@@ -29,76 +45,71 @@ _FALLEN: Final = 0.5
 _BACK: Final = 0.8
 
 
-@dataclass(slots=True)
-class StageMachine:
-    """Stage of one trend.
+@njit(cache=True)
+def hour(
+    trends: Records,
+    i: Int,
+    intensity: float,
+    before: float,
+    authors: Int,
+    bursting: bool,
+    quiet: bool,
+    old: bool,
+) -> bool:
+    """Take one hour of trend `i` and return whether its stage changed.
+
+    Args:
+        trends: records with the fields of `STAGE`.
+        intensity: authors per reel of the platform in the window, >= 0.
+        before: the same in the window before it.
+        authors: authors in the window.
+        bursting: the trend bursts in this hour.
+        quiet: its last burst is so long ago that it is no longer news.
+        old: it began so long ago that it may be evergreen.
 
     Example:
-        >>> machine = StageMachine()
+        >>> trends = np.zeros(1, STAGE)
         >>> for now, before in [(10, 2), (20, 10), (21, 20), (21, 21), (9, 21), (8, 20)]:
-        ...     _ = machine.hour(now, before, authors=now, bursting=True, quiet=False, old=False)
-        >>> machine.stage
+        ...     _ = hour(trends, 0, now, before, now, bursting=True, quiet=False, old=False)
+        >>> STAGES[trends["stage"][0]]
         'fading'
     """
+    trend = trends[i]
+    steady = old and authors >= _FALLEN * trend.most
+    wanted = _wish(trend.stage, trend.highest, intensity, before, bursting, quiet, steady)
+    trend.highest = max(trend.highest, intensity)
+    trend.most = max(trend.most, authors)
+    if wanted == trend.stage:
+        trend.times = 0
+        return False
+    trend.times = trend.times + 1 if wanted == trend.wanted else 1
+    trend.wanted = wanted
+    if trend.times < CONFIRMATIONS:
+        return False
+    trend.stage = wanted
+    trend.times = 0
+    return True
 
-    stage: str = EMERGING
-    highest: float = 0.0
-    """Highest intensity so far."""
-    most: int = 0
-    """Most authors so far."""
-    _wanted: str = EMERGING
-    _times: int = 0
 
-    def look_anew(self) -> None:
-        """Forget the heights, as they will be measured by another window."""
-        self.highest, self.most = 0.0, 0
-
-    def hour(
-        self,
-        intensity: float,
-        before: float,
-        authors: int,
-        bursting: bool,
-        quiet: bool,
-        old: bool,
-    ) -> bool:
-        """Take one hour and return whether the stage changed.
-
-        Args:
-            intensity: authors per reel of the platform in the window, >= 0.
-            before: the same in the window before it.
-            authors: authors in the window.
-            bursting: the trend bursts in this hour.
-            quiet: its last burst is so long ago that it is no longer news.
-            old: it began so long ago that it may be evergreen.
-        """
-        steady = old and authors >= _FALLEN * self.most
-        wanted = self._wish(intensity, before, bursting, quiet, steady)
-        self.highest = max(self.highest, intensity)
-        self.most = max(self.most, authors)
-        if wanted == self.stage:
-            self._times = 0
-            return False
-        self._times = self._times + 1 if wanted == self._wanted else 1
-        self._wanted = wanted
-        if self._times < CONFIRMATIONS:
-            return False
-        self.stage = wanted
-        self._times = 0
-        return True
-
-    def _wish(
-        self, intensity: float, before: float, bursting: bool, quiet: bool, steady: bool
-    ) -> str:
-        fallen = intensity < _FALLEN * self.highest
-        if quiet and steady and not fallen:
-            return EVERGREEN
-        if fallen or quiet:
-            return FADING
-        if self.stage == EMERGING and intensity <= _FLAT * before:
-            return PEAKING
-        if self.stage == PEAKING and bursting and intensity >= max(_RISE * before, self.highest):
-            return EMERGING
-        if self.stage == FADING and intensity >= _BACK * self.highest:
-            return PEAKING
-        return self.stage
+@njit(cache=True)
+def _wish(
+    stage: Int,
+    highest: float,
+    intensity: float,
+    before: float,
+    bursting: bool,
+    quiet: bool,
+    steady: bool,
+) -> Int:
+    fallen = intensity < _FALLEN * highest
+    if quiet and steady and not fallen:
+        return EVERGREEN
+    if fallen or quiet:
+        return FADING
+    if stage == EMERGING and intensity <= _FLAT * before:
+        return PEAKING
+    if stage == PEAKING and bursting and intensity >= max(_RISE * before, highest):
+        return EMERGING
+    if stage == FADING and intensity >= _BACK * highest:
+        return PEAKING
+    return stage

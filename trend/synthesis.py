@@ -15,30 +15,26 @@ bursts comes here.
 """
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
 from trend import bursts
-from trend.followed import Followed, leaders
+from trend.followed import Followed
+from trend.judging import JUDGED, STAGE_WINDOW_H, judge, leaders
 from trend.kinds import PHRASE
 from trend.layout import I64, NONE
 from trend.overlap import Sharing, shared
 from trend.shard import ShardReports
 from trend.significance import q_values
-from trend.stages import StageMachine
+from trend.stages import STAGES
 from trend.trends import Height, Revision, Signal, Trend, extends, trend_id
 
 MIN_SHARED: Final = 3
 """Reels that two signals must share at least to be one trend."""
-STAGE_WINDOW_H: Final = 6
-STAGE_AUTHORS: Final = 20
-"""Authors within those hours from which on their number is not mostly chance."""
-DOUBLED: Final = 2.0
-EVERGREEN_DAYS: Final = 7
-"""A trend younger than this is not steady for long."""
 FORGET_H: Final = 1
 """Hours after its shard let go of it that a signal is forgotten."""
+FIRST_TRENDS: Final = 64
 MAX_SIGNALS: Final = 20_000
 """Signals known at most, of some kilobytes each: beyond it those in no trend whose last burst is
 oldest are forgotten, and no more join trends than fit."""
@@ -65,6 +61,7 @@ class Synthesis:
         self.settings = settings
         self.trends: dict[str, Trend] = {}
         self._by_number: dict[int, Trend] = {}
+        self._judged = np.zeros(FIRST_TRENDS, JUDGED)
         self._signals: dict[int, Signal] = {}
         self._owner: dict[int, str] = {}
         self._followed = Followed(settings.windows_h)
@@ -89,8 +86,7 @@ class Synthesis:
         signals = self._followed.columns.signals
         self._discover(np.sort(rows[signals["burst_tick"][rows] == tick]), tests)
         numbers = np.unique(signals["trend"][rows])
-        seen = [self._by_number[number] for number in numbers.tolist() if number != NONE]
-        return self._revised(sorted(seen, key=lambda trend: trend.id), tick)
+        return self._revised(numbers[numbers != NONE], tick)
 
     def _take(self, tick: int, reports: ShardReports, at: slice) -> I64:
         """Update the signals with their reports; return the rows of those with news."""
@@ -175,97 +171,74 @@ class Synthesis:
 
     def _begin(self, signal: Signal) -> Trend:
         row = self._followed.columns.signals[signal.row]
-        onset = int(row["onset"])
-        trend = Trend(
-            id=trend_id(signal.hash, onset, self.settings.tick_seconds),
-            number=next(n for n in range(len(self.trends) + 1) if n not in self._by_number),
-            started=onset,
-            signals={},
-            stages=StageMachine(),
-            window=int(row["window"]),
-        )
-        self.trends[trend.id] = self._by_number[trend.number] = trend
+        number = next(n for n in range(len(self.trends) + 1) if n not in self._by_number)
+        if number == self._judged.size:
+            self._judged = np.concatenate([self._judged, np.zeros_like(self._judged)])
+        judged = self._judged[number : number + 1]
+        judged[:] = np.zeros(1, JUDGED)
+        judged["started"], judged["window"] = row["onset"], row["window"]
+        judged["stage_window"], judged["height_log10_p"] = NONE, 1.0
+        name = trend_id(signal.hash, int(row["onset"]), self.settings.tick_seconds)
+        trend = self.trends[name] = self._by_number[number] = Trend(name, number, {})
         return trend
 
-    def _revised(self, trends: list[Trend], tick: int) -> list[Revision]:
-        """Judge trends that have a signal with news; return the new revisions."""
-        hourly = (tick + 1) * self.settings.tick_seconds % 3600 == 0
-        revised = [
-            (trend, leader)
-            for trend, leader in zip(trends, self._leading(trends), strict=True)
-            if self._revise(trend, leader, tick, hourly)
-        ]
-        moved = [trend for trend, leader in revised if trend.window != leader.by]
-        anew = dict(zip((trend.id for trend in moved), self._leading(moved), strict=True))
-        return [self._revision(trend, anew.get(trend.id, leader)) for trend, leader in revised]
-
-    def _leading(self, trends: list[Trend]) -> list["_Leader"]:
-        """Return the numbers of each trend's leader."""
-        if not trends:
+    def _revised(self, numbers: I64, tick: int) -> list[Revision]:
+        """Judge the trends that have a signal with news; return the new revisions."""
+        if not numbers.size:
             return []
-        columns = self._followed.columns
-        numbers = np.array([trend.number for trend in trends])
-        windows = np.array([trend.window for trend in trends])
-        rows, last_bursts = leaders(columns, numbers, windows, self._ticks_per_hour)
-        signals = columns.signals[rows]
-        told = [signals[name].tolist() for name in ("tick", "burst_tick", "window", "log10_p")]
-        told += [column[rows].tolist() for column in columns[1:6]]
-        return [*map(_Leader, windows.tolist(), rows.tolist(), last_bursts.tolist(), *told)]
+        hourly = (tick + 1) * self.settings.tick_seconds % 3600 == 0
+        changed = judge(
+            self._followed.columns,
+            self._judged,
+            numbers,
+            tick,
+            hourly,
+            self._stage_window,
+            self._ticks_per_hour,
+        )
+        revised: list[Trend] = []
+        for number, news in zip(numbers.tolist(), changed.tolist(), strict=True):
+            trend = self._by_number[number]
+            if (news or (hourly and not trend.settled)) and self._revise(trend, news):
+                revised.append(trend)
+        if not revised:
+            return []
+        revised.sort(key=lambda trend: trend.id)
+        told = np.array([trend.number for trend in revised])
+        rows, _ = leaders(self._followed.columns, self._judged, told, self._ticks_per_hour)
+        return [*map(self._revision, revised, rows.tolist())]
 
-    def _revise(self, trend: Trend, leader: "_Leader", tick: int, hourly: bool) -> bool:
-        """Judge a trend at a tick; return whether it has a new revision."""
-        changed = trend.revision == 0
-        if leader.burst_tick == tick and leader.window > trend.window:
-            trend.window = leader.window
-        if hourly and leader.tick == tick:
-            changed |= self._judge(trend, leader, tick)
-        authors = leader.authors[trend.window]
-        if trend.height is None or leader.log10_p < trend.height.log10_p:
-            expected = max(leader.expected[trend.window], 0.0)
-            trend.height = Height(tick, leader.log10_p, authors, expected, trend.window)
-        changed |= authors >= DOUBLED * trend.told_authors > 0
-        if changed or (hourly and not trend.settled):
-            members = tuple(sorted(s.hash for s in trend.members(self._followed.columns.reels)))
-            changed |= members != trend.told_members
-            trend.settled = True
+    def _revise(self, trend: Trend, changed: bool) -> bool:
+        """Return whether a trend has a new revision, for `changed` or other members."""
+        judged = self._judged[trend.number]
+        reels = self._followed.columns.reels[:, judged["window"]]
+        members = tuple(sorted(s.hash for s in trend.members(reels)))
+        changed |= members != trend.told_members
+        trend.settled = True
         if changed:
             trend.revision += 1
             trend.told_members = members
-            trend.told_authors = max(authors, trend.told_authors)
+            judged["told_authors"] = max(judged["authors"], judged["told_authors"])
         return changed
 
-    def _judge(self, trend: Trend, leader: "_Leader", tick: int) -> bool:
-        """Judge a trend's stage at the end of an hour; return whether it changed."""
-        w = self._judged_by(trend, leader)
-        volume = max(leader.volume[w], 1)
-        quiet = tick - leader.last_burst
-        return trend.stages.hour(
-            intensity=leader.authors[w] / volume,
-            before=leader.before[w] / volume,
-            authors=leader.authors[w],
-            bursting=quiet == 0,
-            quiet=quiet >= (bursts.TRACKED_DAYS * 24 - 2) * self._ticks_per_hour,
-            old=tick - trend.started >= EVERGREEN_DAYS * 24 * self._ticks_per_hour,
-        )
-
-    def _judged_by(self, trend: Trend, leader: "_Leader") -> int:
-        """Return the window of a trend's stage: the longest while it is small, then six hours."""
-        enough = leader.authors[self._stage_window] >= STAGE_AUTHORS
-        if trend.stage_window < 0 and enough:
-            trend.stage_window = self._stage_window
-            trend.stages.look_anew()
-        return trend.stage_window
-
-    def _revision(self, trend: Trend, leader: "_Leader") -> Revision:
-        reels = self._followed.columns.reels
+    def _revision(self, trend: Trend, row: int) -> Revision:
+        """Return what is to be told of a trend that is led by the signal in a row."""
+        judged, columns = self._judged[trend.number], self._followed.columns
+        window = int(judged["window"])
+        height = (judged[f"height_{name}"].item() for name in Height.__slots__)
+        reels = columns.reels[:, window]
         return Revision(
             trend,
-            authors=leader.authors,
-            reels=leader.reels,
-            expected=leader.expected,
-            before=leader.before,
-            series=self._followed.series(leader.row),
-            members=[(s, int(reels[s.row, trend.window])) for s in trend.members(reels)],
+            stage=STAGES[judged["stage"]],
+            window=window,
+            started=int(judged["started"]),
+            height=Height(*height),
+            authors=columns.authors[row].tolist(),
+            reels=columns.reels[row].tolist(),
+            expected=columns.expected[row].tolist(),
+            before=columns.before[row].tolist(),
+            series=self._followed.series(row),
+            members=[(s, int(reels[s.row])) for s in trend.members(reels)],
         )
 
     def _forget(self, tick: int) -> None:
@@ -294,25 +267,6 @@ class Synthesis:
         trend.changed()
         if not trend.signals:
             del self.trends[owner], self._by_number[trend.number]
-
-
-class _Leader(NamedTuple):
-    """The numbers of the signal that speaks for a trend."""
-
-    by: int
-    """Index of the window in which it has most authors."""
-    row: int
-    last_burst: int
-    """Tick of the last burst of any of the trend's signals."""
-    tick: int
-    burst_tick: int
-    window: int
-    log10_p: float
-    authors: list[int]
-    reels: list[int]
-    expected: list[float]
-    before: list[float]
-    volume: list[int]
 
 
 _TOLD: Final = (

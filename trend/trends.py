@@ -11,7 +11,6 @@ from trend.bursts import SAMPLE
 from trend.kinds import PHRASE
 from trend.layout import I64, SAMPLE_LIMIT
 from trend.overlap import Sample, sample, shared, union
-from trend.stages import StageMachine
 
 NESTED: Final = 0.8
 """Share of a phrase's reels that hold a kindred phrase, from which on it says nothing new."""
@@ -60,10 +59,9 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Height:
-    """The window in which a trend was most improbable."""
+    """The window in which a trend was most improbable: the reason to tell of it."""
 
     tick: int
-    log10_p: float
     authors: int
     expected: float
     """Authors."""
@@ -72,29 +70,19 @@ class Height:
 
 @dataclass(slots=True)
 class Trend:
-    """Signals that rise together."""
+    """Signals that rise together; what it is judged by is in `trend.judging`."""
 
     id: str
     number: int
-    """Its place among those alive."""
-    started: int
-    """Tick in which its first signal's burst began."""
+    """Its place among those alive, and in the records of `JUDGED`."""
     signals: dict[int, Signal]
-    stages: StageMachine
-    window: int
-    """Index of the window that its numbers are of."""
     name: str = ""
     """As told last."""
     log10_p: float = 0.0
     """The least of its signals' p-values so far."""
     q_value: float = 1.0
     revision: int = 0
-    stage_window: int = -1
-    """Index of the window that its stage is judged by."""
-    told_authors: int = 0
     told_members: tuple[int, ...] = ()
-    height: Height | None = None
-    """When it was most improbable: the reason to tell of it."""
     settled: bool = False
     """Whether its members were compared with those told since they changed."""
     _reels: Sample | None = None
@@ -121,10 +109,11 @@ class Trend:
         """Return the signals to name, most reels first, without phrases within phrases.
 
         Args:
-            reels: of all signals followed, by row and window; looked at after a change only.
+            reels: of all signals followed, by row, in the trend's window; looked at after a change
+                only.
         """
         if self._named is None:
-            self._named = self._members(reels[:, self.window])
+            self._named = self._members(reels)
         return self._named
 
     def _members(self, reels: I64) -> list[Signal]:
@@ -144,6 +133,12 @@ class Revision:
     """What is to be told of a trend at a tick; its numbers are those of its leader."""
 
     trend: Trend
+    stage: str
+    window: int
+    """Index of the window that its numbers are of."""
+    started: int
+    """Tick in which its first signal's burst began."""
+    height: Height
     authors: list[int]
     """In each window; so are the next three."""
     reels: list[int]

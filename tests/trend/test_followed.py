@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trend import bursts
-from trend.followed import FIRST_ROWS, Followed, leaders
+from trend.followed import FIRST_ROWS, Followed
+from trend.judging import JUDGED, leaders
 from trend.layout import NONE
 
 WINDOWS = (1, 24)
@@ -90,7 +91,8 @@ def test_the_leader_has_most_authors_of_those_reported_in_the_last_hour(by: int)
         row = followed.add(key, 0)
         take(followed, key, ticks[key], told(ticks[key], key == 8, True, 1, of_windows, 1.0))
         followed.columns.signals[row]["trend"] = 3 if key < 9 else 4
-    number, windows = np.array([4, 3]), np.array([by, by])
-    rows, last_bursts = leaders(followed.columns, number, windows, ticks_per_hour=6)
+    trends = np.zeros(8, JUDGED)
+    trends["window"] = by
+    rows, last_bursts = leaders(followed.columns, trends, np.array([4, 3]), ticks_per_hour=6)
     assert followed.columns.signals["key"][rows].tolist() == [9, (6, 8)[by]]
     assert last_bursts.tolist() == [0, 102]

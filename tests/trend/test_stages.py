@@ -3,21 +3,44 @@
 import numpy as np
 import pytest
 
-from trend.stages import EMERGING, EVERGREEN, FADING, PEAKING, StageMachine
+from trend.stages import EMERGING, EVERGREEN, FADING, PEAKING, STAGE, hour
 
 
-def walk(intensities: list[float], window: int = 6, bursting: bool = True) -> list[str]:
+class StageMachine:
+    """The stage of one trend, hour by hour."""
+
+    def __init__(self) -> None:
+        self.trends = np.zeros(1, STAGE)
+
+    @property
+    def stage(self) -> int:
+        return int(self.trends["stage"][0])
+
+    def hour(
+        self,
+        intensity: float,
+        before: float,
+        authors: int,
+        bursting: bool,
+        quiet: bool,
+        old: bool,
+    ) -> bool:
+        now, then = float(intensity), float(before)
+        return bool(hour(self.trends, 0, now, then, int(authors), bursting, quiet, old))
+
+
+def walk(intensities: list[float], window: int = 6, bursting: bool = True) -> list[int]:
     """Stages after each hour; `before` is the intensity a window ago."""
     machine = StageMachine()
     stages = []
-    for hour, now in enumerate(intensities):
-        before = intensities[hour - window] if hour >= window else 0.0
+    for number, now in enumerate(intensities):
+        before = intensities[number - window] if number >= window else 0.0
         machine.hour(now, before, int(now), bursting, quiet=False, old=False)
         stages.append(machine.stage)
     return stages
 
 
-def changes(stages: list[str]) -> list[str]:
+def changes(stages: list[int]) -> list[int]:
     return [stage for i, stage in enumerate(stages) if i == 0 or stages[i - 1] != stage]
 
 

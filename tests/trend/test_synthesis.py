@@ -92,7 +92,7 @@ def synthesised(reports: Reports, seed: int = 0, crash: bool = False) -> list[To
                     tick - START,
                     trend.id,
                     trend.revision,
-                    trend.stages.stage,
+                    revision.stage,
                     members,
                     trend.log10_p,
                     trend.q_value,
