@@ -117,6 +117,8 @@ class Trend:
         return self._named
 
     def _members(self, reels: I64) -> list[Signal]:
+        if len(self.signals) == 1:
+            return [*self.signals.values()]
         rank = {s.hash: (-int(reels[s.row]), -len(s.id), s.hash) for s in self.signals.values()}
         named: list[Signal] = []
         for signal in sorted(self.signals.values(), key=lambda s: rank[s.hash]):
