@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from operators.reels import Reels
 from trend.records import VOLUME
 
 SHARDS: Final = 64
@@ -89,10 +90,10 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The valid reels of a poll in columns (`REELS_SCHEMA`), and the lines that were not."""
+    """The valid reels of a poll in columns, in the order of their lines, and what was none."""
 
     partition: str
-    reels: pl.DataFrame
+    reels: Reels
     rejects: tuple[Reject, ...]
     end: bool
 

@@ -1,0 +1,127 @@
+"""A poll's reels in columns, with their texts as slices of one buffer.
+
+No step makes a Python string of a text: a column of strings would cost more than all that is asked
+of it. The kernels of `trend` read the slices where they are.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from trend.slices import pack
+
+U8 = npt.NDArray[np.uint8]
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+
+TEXTS: Final = (
+    "reel_id",
+    "author_id",
+    "caption",
+    "audio_id",
+    "title",
+    "artist",
+    "transcript",
+    "ocr_text",
+)
+"""The texts of a reel, in the order of the columns of `Reels.starts` and `Reels.lengths`."""
+
+REEL_ID, AUTHOR_ID, CAPTION, AUDIO_ID, TITLE, ARTIST, TRANSCRIPT, OCR_TEXT = range(len(TEXTS))
+
+
+@dataclass(frozen=True, slots=True)
+class Reels:
+    """n reels as slices of one buffer."""
+
+    data: U8  # UTF-8 bytes, JSON escapes undone; every text is a slice of it
+    starts: I32  # [n, len(TEXTS)]
+    lengths: I32  # [n, len(TEXTS)], bytes; -1: null
+    time: I64  # [n] published_at, microseconds since 1970 UTC
+    tag_first: I32  # [n] index of the reel's first hashtag in tag_starts
+    tag_count: I32  # [n] 0: none (or empty list): they are then taken from the caption
+    tag_starts: I32  # [t]
+    tag_lengths: I32  # [t]
+
+    @classmethod
+    def none(cls) -> "Reels":
+        """Return no reels."""
+        texts, one = np.zeros((0, len(TEXTS)), np.int32), np.zeros(0, np.int32)
+        return cls(np.zeros(0, np.uint8), texts, texts, np.zeros(0, np.int64), one, one, one, one)
+
+    def __len__(self) -> int:
+        return self.time.size
+
+    def take(self, rows: slice | npt.NDArray[Any]) -> "Reels":
+        """Return some of the reels, by a slice, indices or a mask; the texts are not copied."""
+        return replace(
+            self,
+            starts=self.starts[rows],
+            lengths=self.lengths[rows],
+            time=self.time[rows],
+            tag_first=self.tag_first[rows],
+            tag_count=self.tag_count[rows],
+        )
+
+    def texts(self, name: str) -> list[str | None]:
+        """Return a text of each reel: slow, for what is rare."""
+        column = TEXTS.index(name)
+        places = zip(self.starts[:, column].tolist(), self.lengths[:, column].tolist(), strict=True)
+        return [
+            None if length < 0 else self.data[start : start + length].tobytes().decode()
+            for start, length in places
+        ]
+
+    def tags(self) -> tuple[I32, I32, I64]:
+        """The reels' hashtags on end: their starts, their lengths, and the reels' bounds in them.
+
+        The bounds have the shape (n + 1,): the hashtags of reel i are those from `bounds[i]` to
+        `bounds[i + 1]`.
+        """
+        bounds = np.zeros(len(self) + 1, np.int64)
+        np.cumsum(self.tag_count, out=bounds[1:])
+        tags = np.repeat(self.tag_first - bounds[:-1], self.tag_count) + np.arange(bounds[-1])
+        return self.tag_starts[tags], self.tag_lengths[tags], bounds
+
+    def packed(self) -> "Reels":
+        """Return the same reels in a buffer that holds nothing else."""
+        starts, lengths, bounds = self.tags()
+        data, places = pack(
+            self.data,
+            np.concatenate([self.starts.ravel(), starts]),
+            np.concatenate([self.lengths.ravel(), lengths]),
+        )
+        texts = self.starts.size
+        return replace(
+            self,
+            data=data,
+            starts=places[:texts].reshape(self.starts.shape),
+            lengths=self.lengths.copy(),
+            time=self.time.copy(),
+            tag_count=self.tag_count.copy(),
+            tag_first=bounds[:-1].astype(np.int32),
+            tag_starts=places[texts:],
+            tag_lengths=lengths,
+        )
+
+    def __reduce__(self) -> tuple[Callable[..., "Reels"], tuple[Any, ...]]:
+        packed = self.packed()
+        return Reels, tuple(getattr(packed, field.name) for field in fields(packed))
+
+
+def joined(first: Reels, then: Reels) -> Reels:
+    """Return the reels of both, in this order."""
+    at = np.int32(first.data.size)
+    tag = np.int32(first.tag_starts.size)
+    return Reels(
+        np.concatenate([first.data, then.data]),
+        np.concatenate([first.starts, then.starts + at]),
+        np.concatenate([first.lengths, then.lengths]),
+        np.concatenate([first.time, then.time]),
+        np.concatenate([first.tag_first, then.tag_first + tag]),
+        np.concatenate([first.tag_count, then.tag_count]),
+        np.concatenate([first.tag_starts, then.tag_starts + at]),
+        np.concatenate([first.tag_lengths, then.tag_lengths]),
+    )
