@@ -1,9 +1,9 @@
 """Decode: a poll's lines become columns; a line that is no reel becomes a reject.
 
 A compiled scanner (`operators.scanner`) reads the lines that are plainly reels. A line that it
-doubts is looked at alone: `operators.faults.classify` says what is wrong with it, and where nothing
-is, the contract's own struct has its values. So a line is accepted, and with the values, as
-`schemas.reels.Reel` says, and costs only itself.
+doubts is read alone with the contract's own struct: `operators.faults.judge` says which reel it is,
+or what is wrong with it. So what is accepted, and with which values, is what `schemas.reels.Reel`
+accepts, and a bad line costs only itself.
 See docs/decisions/0001-decode.md for what was measured.
 """
 
@@ -16,18 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from operators.blocks import Decoded, Poll, Reject
-from operators.faults import ERRORS, Fault, blank, classify, too_long
+from operators.faults import ERRORS, Fault, judge, too_long
 from operators.reels import TEXTS, Reels, joined
 from operators.scanner.lines import Columns, Filled, room, scan
 from operators.scanner.memory import SLACK
-from schemas.reels import Reel
-from schemas.reels import decode as decode_line
+from schemas.reels import Audio, Reel
 
 __all__ = ["ERRORS", "decode"]
 
 BOM: Final = b"\xef\xbb\xbf"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_SILENCE: Final = Audio()
 
 Integers = npt.NDArray[np.int64]
 
@@ -47,31 +47,27 @@ def decode(poll: Poll) -> Decoded:
     if not filled.doubts and not poll.oversized:
         return Decoded(poll.partition, reels, (), poll.end)
     lines, starts, rows = (column[: filled.doubts] for column in columns[-3:])
-    doubtful = [_line(poll.data, start) for start in starts.tolist()]
-    faults = [classify(line) for line in doubtful]
-    sound = np.array(
-        [fault is None and not blank(line) for fault, line in zip(faults, doubtful, strict=True)],
-        np.bool_,
-    )
+    verdicts = [judge(_line(poll.data, start)) for start in starts.tolist()]
+    if marked:
+        starts[lines == 0] = 0  # a reject keeps the mark
+    sound = np.array([isinstance(verdict, Reel) for verdict in verdicts], np.bool_)
     if sound.any():
-        accepted = [decode_line(doubtful[at]) for at in np.flatnonzero(sound)]
+        accepted = [verdict for verdict in verdicts if isinstance(verdict, Reel)]
         reels = _inserted(reels, rows[sound], _columns(accepted))
-    return Decoded(
-        poll.partition, reels, _rejects(poll, filled.lines, lines, starts, faults), poll.end
-    )
+    rejects = _rejects(poll, filled.lines, lines, starts, verdicts)
+    return Decoded(poll.partition, reels, rejects, poll.end)
 
 
 def _scan(data: bytes, first: int) -> tuple[Columns, Filled]:
     """Scan all lines; the last ones in a copy, so that bytes follow that may be touched."""
     edge = max(data.rfind(b"\n", 0, max(len(data) - SLACK, 0)) + 1, first)
-    columns = room(len(data), data.count(b"\n"))
-    filled = scan(np.frombuffer(data, np.uint8), first, edge, columns, Filled())
-    rest = data[edge : data.rfind(b"\n") + 1]
-    before = filled.doubts
-    filled = scan(
-        np.frombuffer(rest + bytes(SLACK), np.uint8), 0, len(rest), columns, Filled(*filled)
-    )
-    columns.doubt_start[before : filled.doubts] += edge
+    lines = np.frombuffer(data, np.uint8)
+    columns = room(len(data), int(np.count_nonzero(lines == ord("\n"))))
+    before = scan(lines, first, edge, columns, Filled())
+    last = data[edge : data.rfind(b"\n") + 1]
+    padded = np.frombuffer(last + bytes(SLACK), np.uint8)
+    filled = scan(padded, 0, len(last), columns, Filled(*before))
+    columns.doubt_start[before.doubts : filled.doubts] += edge
     return columns, filled
 
 
@@ -118,11 +114,10 @@ def _columns(accepted: Sequence[Reel]) -> Reels:
 
 def _texts(reel: Reel) -> list[bytes | None]:
     """The texts of a reel, in the order of `TEXTS`."""
-    sound = reel.audio
-    found = {name: getattr(reel, name) for name in TEXTS if hasattr(reel, name)}
-    if sound is not None:
-        found |= {"audio_id": sound.audio_id, "title": sound.title, "artist": sound.artist}
-    return [None if (text := found.get(name)) is None else text.encode() for name in TEXTS]
+    sound = reel.audio or _SILENCE
+    named = (sound.audio_id, sound.title, sound.artist)
+    texts = (reel.reel_id, reel.author_id, reel.caption, *named, reel.transcript, reel.ocr_text)
+    return [None if text is None else text.encode() for text in texts]
 
 
 def _inserted(reels: Reels, rows: Integers, others: Reels) -> Reels:
@@ -132,7 +127,11 @@ def _inserted(reels: Reels, rows: Integers, others: Reels) -> Reels:
 
 
 def _rejects(
-    poll: Poll, count: int, lines: Integers, starts: Integers, faults: Sequence[Fault | None]
+    poll: Poll,
+    count: int,
+    lines: Integers,
+    starts: Integers,
+    verdicts: Sequence[Reel | Fault | None],
 ) -> tuple[Reject, ...]:
     """What is not a reel, in the order of the records; oversized lines took numbers and places."""
     records = np.arange(poll.record, poll.record + count + len(poll.oversized))
@@ -141,8 +140,8 @@ def _rejects(
     for long in poll.oversized:
         offsets[records > long.record] += long.length + 1
     rejects = []
-    for start, record, offset, fault in zip(starts, records, offsets, faults, strict=True):
-        if fault is not None:
+    for start, record, offset, fault in zip(starts, records, offsets, verdicts, strict=True):
+        if isinstance(fault, Fault):
             line = _line(poll.data, int(start))
             place = (poll.partition, int(record), int(offset))
             rejects.append(Reject(*place, fault.error, fault.reason, line, len(line)))

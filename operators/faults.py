@@ -1,6 +1,6 @@
 """Why a line is not a reel.
 
-One pure function of one line. The fast path of `operators.decode` only finds the lines that are in
+One pure function of one line. The scanner of `operators.decode` only finds the lines that are in
 doubt; what is wrong with them, if anything, is said here, so that a line's verdict can never depend
 on the lines around it.
 
@@ -85,14 +85,20 @@ def depth(line: bytes) -> int:
     return int(nesting.max(initial=0))
 
 
-def classify(line: bytes) -> Fault | None:
-    """The fault of one line without its newline, or None for a reel or a blank line.
+def judge(line: bytes) -> Reel | Fault | None:
+    """The reel that one line without its newline is, or its fault; None for a blank line.
 
     Faults of the line as a whole come before those of its fields; of several, the first is told.
     """
     if blank(line):
         return None
     return _whole(line) or _record(line)
+
+
+def classify(line: bytes) -> Fault | None:
+    """The fault of one line without its newline, or None for a reel or a blank line."""
+    found = judge(line)
+    return found if isinstance(found, Fault) else None
 
 
 def _whole(line: bytes) -> Fault | None:
@@ -108,9 +114,10 @@ def _whole(line: bytes) -> Fault | None:
     return None
 
 
-def _record(line: bytes) -> Fault | None:
+def _record(line: bytes) -> Reel | Fault:
     try:
-        return _limits(_decode(line))
+        reel = _decode(line)
+        return _limits(reel) or reel
     except msgspec.ValidationError as error:
         value, malformed = _untyped(line)
         return malformed or _field(str(error), value)

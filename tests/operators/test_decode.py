@@ -132,6 +132,11 @@ FINE = [
     line() + b"\r",
     b'{"reel_id": "old", ' + line()[1:],
     line(caption=None, audio=None, hashtags=None),
+    line(caption="Café", hashtags=["é"], audio={"title": "T"}).replace(
+        b"reel_id", b"\\u0072eel_id"
+    ),
+    raw("duration_s", "1.25e1"),
+    raw("x", "[" * 61 + "]" * 61),
 ]
 
 
@@ -211,6 +216,8 @@ def test_a_byte_order_mark_is_skipped_where_the_partition_begins_only() -> None:
     assert len(decode(poll(marked, b"\xef\xbb\xbf")).reels) == 1
     assert decode(poll(b"\xef\xbb\xbf", line())).rejects == ()
     assert len(decode(poll(marked, offset=1)).reels) == 0
+    (reject,) = decode(poll(b"\xef\xbb\xbf{", line())).rejects
+    assert (reject.original, reject.offset, reject.length) == (b"\xef\xbb\xbf{", 0, 4)
 
 
 def test_an_oversized_line_is_a_reject_in_its_place() -> None:

@@ -112,7 +112,7 @@ def test_the_decode_step_refuses_the_malformed_lines_and_no_other(
     assert len(written) == stream.truth.lines
     assert len(decoded.rejects) == stream.truth.malformed > len(MALFORMED)
     ids = [reel.reel_id for reel in good]
-    assert decoded.reels["reel_id"].to_list() == ids
+    assert decoded.reels.texts("reel_id") == ids
     assert set(ids) == set(reel_ids(stream))
 
 
