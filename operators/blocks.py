@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from operators.reels import Reels
 from trend.records import VOLUME
@@ -27,22 +26,6 @@ LINE_LIMIT = 1 << 20
 def shard_name(shard: int) -> str:
     """Return a shard's key in the dataflow."""
     return f"{shard:02d}"
-
-
-REELS_SCHEMA = pl.Schema(
-    {
-        "reel_id": pl.String(),
-        "author_id": pl.String(),
-        "time": pl.Int64(),  # published_at, microseconds since 1970 UTC
-        "caption": pl.String(),  # as it came
-        "hashtags": pl.List(pl.String),  # as they came; null where the reel has none
-        "audio_id": pl.String(),
-        "audio_label": pl.String(),  # "title – artist", "title", or null
-        "transcript": pl.String(),
-        "ocr_text": pl.String(),
-    }
-)
-"""Columns of a decoded poll: valid reels only, in the order of their lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +73,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The valid reels of a poll in columns, in the order of their lines, and what was none."""
+    """The valid reels of a poll in the order of their lines, and the lines that were not."""
 
     partition: str
     reels: Reels
@@ -100,15 +83,19 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """Reels that are new, or that came again with other content, with their place in event time.
+    """n reels that are new, or that came again with other content, with their place in event time.
 
-    `reels` has the columns of `REELS_SCHEMA` and `reel`, `author` (UInt64 hashes), `tick`, `apply`
-    (Int32), `again` (Boolean). All ticks before `closed` are complete for this partition. `volume`
-    is given only together with `announce`.
+    All ticks before `closed` are complete for this partition. `volume` is given only together with
+    `announce`.
     """
 
     partition: str
-    reels: pl.DataFrame
+    reels: Reels
+    reel: npt.NDArray[np.uint64]  # [n] hash of its id
+    author: npt.NDArray[np.uint64]  # [n] hash of its author's id
+    tick: npt.NDArray[np.int32]  # [n] tick of its own time
+    apply: npt.NDArray[np.int32]  # [n] tick at which it takes effect
+    again: npt.NDArray[np.bool_]  # [n] it was here before, with other content
     closed: int
     end: bool
     volume: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, VOLUME))

@@ -11,9 +11,10 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from operators.blocks import Fresh
+from operators.reels import REEL_ID
+from operators.strings import Strings
 from trend.overlap import places
 
 MERGE_UP_TO: Final = 1 << 16
@@ -21,19 +22,31 @@ MERGE_UP_TO: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """n reels by hash, with their ids."""
+
+    reel: npt.NDArray[np.uint64]  # [n] hash of the id
+    apply: npt.NDArray[np.int32]  # [n] tick of effect
+    ids: Strings  # [n]
+
+
+@dataclass(frozen=True, slots=True)
 class ReelIds:
-    """Reels of one poll: columns `reel` (hash), `apply` (tick of effect) and `reel_id`."""
+    """Reels of one poll, and how far its partition is complete."""
 
     partition: str
-    reels: pl.DataFrame
+    reels: Names
     closed: int
     end: bool
 
 
 def reel_ids(fresh: Fresh) -> list[ReelIds]:
     """Return what the catalogue needs of a poll."""
-    new = fresh.reels.filter(~pl.col("again")).select("reel", "apply", "reel_id")
-    return [ReelIds(fresh.partition, new, fresh.closed, fresh.end)]
+    new = ~fresh.again
+    reels = fresh.reels
+    ids = Strings.cut(reels.data, reels.starts[new, REEL_ID], reels.lengths[new, REEL_ID])
+    names = Names(fresh.reel[new], fresh.apply[new], ids)
+    return [ReelIds(fresh.partition, names, fresh.closed, fresh.end)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,7 @@ class Block:
     apply: npt.NDArray[np.int32]
     place: npt.NDArray[np.int32]
     """Where its id stands in `ids`."""
-    ids: pl.Series
+    ids: Strings
     latest: int
     """Last tick in `apply`."""
 
@@ -56,7 +69,7 @@ class Block:
             reel[order],
             np.concatenate([self.apply, new.apply])[order],
             np.concatenate([self.place, new.place + np.int32(self.place.size)])[order],
-            pl.concat([self.ids, new.ids], rechunk=True),
+            Strings.joined([self.ids, new.ids]),
             max(self.latest, new.latest),
         )
 
@@ -78,16 +91,16 @@ class Catalogue:
         self._blocks: list[Block] = []
         self._per_tick: Counter[int] = Counter()
 
-    def add(self, reels: pl.DataFrame) -> None:
-        """Take reels with the columns of `ReelIds.reels`."""
-        if not reels.height:
+    def add(self, reels: Names) -> None:
+        """Take the reels of a poll."""
+        reel, apply = reels.reel, reels.apply
+        if not reel.size:
             return
-        reel, apply = reels["reel"].to_numpy(), reels["apply"].to_numpy()
         ticks, counts = np.unique(apply, return_counts=True)
         self._per_tick.update(dict(zip(ticks.tolist(), counts.tolist(), strict=True)))
         order = np.argsort(reel)
         place = order.astype(np.int32)
-        block = Block(reel[order], apply[order], place, reels["reel_id"], int(ticks[-1]))
+        block = Block(reel[order], apply[order], place, reels.ids, int(ticks[-1]))
         while self._blocks:
             old, new = self._blocks[-1].reel.size, block.reel.size
             if old > 2 * new or old + new > MERGE_UP_TO:

@@ -7,20 +7,29 @@ signals that are new to it will count.
 """
 
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 from bytewax.operators import StatefulBatchLogic
 
-from operators.blocks import REELS_SCHEMA, Decoded, Fresh
+from operators.blocks import Decoded, Fresh
+from operators.reels import (
+    AUDIO_ID,
+    AUTHOR_ID,
+    CAPTION,
+    OCR_TEXT,
+    REEL_ID,
+    TRANSCRIPT,
+    Reels,
+    joined,
+)
 from operators.sources.board import Board
-from operators.strings import hash_strings
 from trend.clock import UNSET, settle
+from trend.hashing import hash_column
 from trend.records import VOLUME
-from trend.seen import AGAIN, NEW, REPEAT, SeenReels
+from trend.seen import AGAIN, NEW, REPEAT, SeenReels, digests
 
 MICROSECONDS: Final = 1_000_000
 NO_TICK: Final = np.iinfo(np.int32).min
@@ -60,7 +69,7 @@ class Dedupe:
         self.time = time
         self.counts = DedupeCounts()
         self._seen = SeenReels(remember)
-        self._waiting = REELS_SCHEMA.to_frame()
+        self._waiting = Reels.none()
         self._volume = np.zeros(0, VOLUME)
         self._clock = int(UNSET)
         self._last_tick = int(NO_TICK)
@@ -70,12 +79,11 @@ class Dedupe:
         """Take a poll; return the reels settled by it, or None where there is nothing to tell."""
         self.counts.rejects += len(decoded.rejects)
         waiting = self._waiting
-        reels = pl.concat([waiting, decoded.reels]) if waiting.height else decoded.reels
-        times = np.ascontiguousarray(reels["time"].to_numpy())
-        settled = np.empty(times.size, np.int64)
-        clocks = np.empty(times.size, np.int64)
+        reels = joined(waiting, decoded.reels) if len(waiting) else decoded.reels
+        settled = np.empty(len(reels), np.int64)
+        clocks = np.empty(len(reels), np.int64)
         done, clamped = settle(
-            times,
+            reels.time,
             self._clock,
             self.time.future_seconds * MICROSECONDS,
             self.time.look_ahead,
@@ -83,58 +91,48 @@ class Dedupe:
             settled,
             clocks,
         )
-        self._waiting = reels[done:]
+        self._waiting = reels.take(slice(done, None)).packed()
         self.counts.clamped += clamped
-        if done:
-            reels = self._place(reels[:done], settled[:done], clocks[:done])
-        else:
-            reels = self._unplaced()
-        closed = self._now_closed(decoded.end)
-        announce = closed > self._closed or decoded.end
-        if not announce and not reels.height:
-            return None
-        self._closed = max(closed, self._closed)
-        return Fresh(
-            decoded.partition,
-            reels,
-            self._closed,
-            decoded.end,
-            self._take_volume(announce),
-            announce,
-        )
+        fresh = self._place(decoded, reels.take(slice(done)), settled[:done], clocks[:done])
+        return fresh if fresh.announce or len(fresh.reels) else None
 
     def _place(
-        self, reels: pl.DataFrame, times: npt.NDArray[np.int64], clocks: npt.NDArray[np.int64]
-    ) -> pl.DataFrame:
+        self,
+        decoded: Decoded,
+        reels: Reels,
+        times: npt.NDArray[np.int64],
+        clocks: npt.NDArray[np.int64],
+    ) -> Fresh:
         """Give settled reels their ticks, and drop those that were here before."""
         complete = self.time.tick(clocks - self.time.lateness_seconds * MICROSECONDS)
         ticks = self.time.tick(times)
         apply = np.maximum(ticks, complete)
-        self._clock = int(clocks[-1])
-        self._last_tick = max(self._last_tick, int(apply.max()))
-        reel = hash_strings(reels["reel_id"])
+        reel = hash_column(reels.data, reels.starts, reels.lengths, REEL_ID)
         kinds = self._seen.classify(reel, _digests(reels))
         counted = kinds == NEW
+        if times.size:
+            self._clock = int(clocks[-1])
+            self._last_tick = max(self._last_tick, int(apply.max()))
+            self._volume = _add_volume(self._volume, apply[counted], ticks[counted])
         self.counts.late += int(np.count_nonzero(counted & (apply > ticks)))
         self.counts.duplicates += int(np.count_nonzero(~counted))
-        self._volume = _add_volume(self._volume, apply[counted], ticks[counted])
-        placed = reels.with_columns(
-            pl.Series("time", times),
-            pl.Series("reel", reel),
-            pl.Series("author", hash_strings(reels["author_id"])),
-            pl.Series("tick", ticks),
-            pl.Series("apply", apply),
-            pl.Series("again", kinds == AGAIN),
-        )
-        return placed if counted.all() else placed.filter(pl.Series(kinds != REPEAT))
-
-    def _unplaced(self) -> pl.DataFrame:
-        return self._waiting.clear().with_columns(
-            reel=pl.lit(None, pl.UInt64),
-            author=pl.lit(None, pl.UInt64),
-            tick=pl.lit(None, pl.Int32),
-            apply=pl.lit(None, pl.Int32),
-            again=pl.lit(None, pl.Boolean),
+        kept = slice(None) if counted.all() else np.flatnonzero(kinds != REPEAT)
+        author = hash_column(reels.data, reels.starts, reels.lengths, AUTHOR_ID)
+        closed = self._now_closed(decoded.end)
+        announce = closed > self._closed or decoded.end
+        self._closed = max(closed, self._closed)
+        return Fresh(
+            decoded.partition,
+            replace(reels, time=times).take(kept),
+            reel[kept],
+            author[kept],
+            ticks[kept],
+            apply[kept],
+            kinds[kept] == AGAIN,
+            self._closed,
+            decoded.end,
+            self._take_volume(announce),
+            announce,
         )
 
     def _now_closed(self, end: bool) -> int:
@@ -153,16 +151,18 @@ class Dedupe:
         return volume
 
 
-def _digests(reels: pl.DataFrame) -> npt.NDArray[np.uint64]:
+def _digests(reels: Reels) -> npt.NDArray[np.uint64]:
     """Hash what gives a reel its signals: caption, hashtags, sound, speech and text on screen."""
-    digest = np.zeros(reels.height, np.uint64)
-    for seed, name in enumerate(("hashtags", "caption", "audio_id", "transcript", "ocr_text")):
-        column = reels[name]
-        if column.null_count() < column.len():
-            text = column.list.join("\x1f") if name == "hashtags" else column
-            known = column.is_not_null().to_numpy()
-            digest += np.where(known, hash_strings(text, seed=seed), np.uint64(0))
-    return digest
+    return digests(
+        reels.data,
+        reels.starts,
+        reels.lengths,
+        (CAPTION, AUDIO_ID, TRANSCRIPT, OCR_TEXT),
+        reels.tag_first,
+        reels.tag_count,
+        reels.tag_starts,
+        reels.tag_lengths,
+    )
 
 
 def _add_volume(

@@ -1,21 +1,21 @@
 """The step that takes reels apart into signals, grouped by shard."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from operators.blocks import SHARDS, Fresh, ShardRows, shard_name
 from operators.normalise import normalise
-from operators.strings import buffer, byte_lengths
+from operators.reels import ARTIST, AUDIO_ID, CAPTION, TITLE, TRANSCRIPT
 from trend.characters import word_table
 from trend.records import USE
 from trend.signals import find, group
+from trend.sounds import label_room, write_labels
 from trend.stopwords import stop_table
 
-MAX_LABEL = 200
-"""Characters of a sound's label that are kept."""
+_SOUND: Final = (AUDIO_ID, TITLE, ARTIST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Explode:
         Only shards that have rows, unless `fresh.announce`: then all of them, because each must be
         told that the partition's watermark moved.
         """
-        rows, labels, row_bounds, label_bounds = self._rows(fresh.reels)
+        rows, labels, row_bounds, label_bounds = self._rows(fresh)
         items = []
         for shard in range(SHARDS):
             start, stop = row_bounds[shard : shard + 2]
@@ -57,29 +57,30 @@ class Explode:
         return items
 
     def _rows(
-        self, reels: pl.DataFrame
+        self, fresh: Fresh
     ) -> tuple[npt.NDArray[np.void], npt.NDArray[np.uint8], list[int], list[int]]:
-        if reels.is_empty():
+        reels = fresh.reels
+        if len(reels) == 0:
             none = [0] * (SHARDS + 1)
             return np.zeros(0, USE), np.zeros(0, np.uint8), none, none
-        hashtags = reels["hashtags"]
-        given = hashtags.explode(empty_as_null=False, keep_nulls=False)
-        tag_bounds = np.zeros(reels.height + 1, np.int64)
-        np.cumsum(hashtags.list.len().fill_null(0), out=tag_bounds[1:])
-        texts, text_starts, text_lengths = buffer(
-            normalise(pl.concat([reels["caption"], reels["transcript"], given], rechunk=False))
+        tag_starts, tag_lengths, tag_bounds = reels.tags()
+        starts, lengths = reels.starts, reels.lengths
+        texts = normalise(
+            reels.data,
+            np.concatenate([starts[:, CAPTION], starts[:, TRANSCRIPT], tag_starts]),
+            np.concatenate([lengths[:, CAPTION], lengths[:, TRANSCRIPT], tag_lengths]),
+            spare=label_room(lengths, _SOUND),
         )
-        labels, label_starts, label_lengths = buffer(_sound_labels(reels))
-        sound_lengths = byte_lengths(reels["audio_id"])
-        room = int(text_lengths[: 2 * reels.height].sum())
-        data = np.concatenate([np.empty(room, np.uint8), texts, labels])
+        label_starts, label_lengths = write_labels(
+            reels.data, starts, lengths, _SOUND, texts.data, texts.size
+        )
         found = find(
-            data,
-            text_starts + room,
-            text_lengths,
+            texts.data,
+            texts.starts,
+            texts.lengths,
             tag_bounds,
-            label_starts + room + texts.size,
-            sound_lengths,
+            label_starts,
+            np.ascontiguousarray(lengths[:, AUDIO_ID]),
             label_lengths,
             word_table(),
             stop_table(),
@@ -89,19 +90,13 @@ class Explode:
         row_labels = np.empty(int(found["length"].sum()), np.uint8)
         row_bounds, label_bounds = group(
             found,
-            data,
-            reels["author"].to_numpy(writable=True),
-            reels["reel"].to_numpy(writable=True),
-            reels["tick"].to_numpy(writable=True),
-            reels["apply"].to_numpy(writable=True),
-            reels["again"].to_numpy(writable=True),
+            texts.data,
+            fresh.author,
+            fresh.reel,
+            fresh.tick,
+            fresh.apply,
+            fresh.again,
             rows,
             row_labels,
         )
         return rows, row_labels, row_bounds.tolist(), label_bounds.tolist()
-
-
-def _sound_labels(reels: pl.DataFrame) -> pl.Series:
-    """Id, U+001F and label of each reel's sound; null where it has none."""
-    label = pl.col("audio_label").fill_null("").str.head(MAX_LABEL)
-    return reels.select(pl.concat_str("audio_id", pl.lit("\x1f"), label)).to_series()

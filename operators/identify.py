@@ -5,9 +5,9 @@ Where fingerprints are known they decide it. Until then the sound is the one the
 
 from dataclasses import replace
 
-import polars as pl
-
 from operators.blocks import Fresh
+from operators.reels import AUDIO_ID
+from trend.sounds import are_named
 
 
 def identify(fresh: Fresh) -> Fresh:
@@ -15,7 +15,11 @@ def identify(fresh: Fresh) -> Fresh:
 
     An id of nothing but white space, or with the U+001F that ends an id in a label, names no sound.
     """
-    sound = pl.col("audio_id")
-    valid = (sound.str.strip_chars() != "") & ~sound.str.contains("\x1f", literal=True)
-    named = pl.when(valid).then(sound)
-    return replace(fresh, reels=fresh.reels.with_columns(audio_id=named))
+    reels = fresh.reels
+    named = are_named(reels.data, reels.starts, reels.lengths, AUDIO_ID)
+    unnamed = ~named & (reels.lengths[:, AUDIO_ID] >= 0)
+    if not unnamed.any():
+        return fresh
+    changed = reels.lengths.copy()
+    changed[unnamed, AUDIO_ID] = -1
+    return replace(fresh, reels=replace(reels, lengths=changed))

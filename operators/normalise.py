@@ -4,45 +4,66 @@ The form is toNFKC_Casefold of the Unicode standard (3.13): `Ｔａｎｚ`, `TAN
 zero-width space in it, are one text. Any script; idempotent.
 """
 
-from functools import cache
+import unicodedata
+from dataclasses import dataclass
 
-import polars as pl
+import numpy as np
+import numpy.typing as npt
 
-from operators.strings import buffer
-from trend.characters import IGNORABLE, folding_table
-from trend.folding import hard_rows
+from trend.characters import IGNORABLE
+from trend.folding import GROWTH, SLACK, fold, foldings
 
-_IGNORABLE = "[" + "".join(rf"\x{{{r.start:X}}}-\x{{{r.stop - 1:X}}}" for r in IGNORABLE) + "]"
+U8 = npt.NDArray[np.uint8]
+I32 = npt.NDArray[np.int32]
+
+_HIDDEN = dict.fromkeys(code for block in IGNORABLE for code in block)
 
 
-def normalise(texts: pl.Series) -> pl.Series:
-    """Each text in normal form; a null stays null.
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """n texts in normal form, as slices of a buffer that may be written to."""
 
-    >>> normalise(pl.Series(["Straße", "ＴＡＮＺ", "dan\\u200bce", None])).to_list()
-    ['strasse', 'tanz', 'dance', None]
+    data: U8  # UTF-8
+    starts: I32  # [n], bytes
+    lengths: I32  # [n], bytes; 0 for a null
+    size: int  # bytes of `data` that are in use; the rest is free
+
+
+def normalise(data: U8, starts: I32, lengths: I32, spare: int = 0) -> Normal:
+    """Each of n slices of `data` in normal form, with so many bytes to spare behind all of them.
+
+    `starts` and `lengths` have the shape (n,), in bytes; a negative length is a null.
+
+    >>> text = np.frombuffer("Straße ＴＡＮＺ dan\\u200bce".encode(), np.uint8)
+    >>> normal = normalise(text, np.zeros(1, np.int32), np.array([text.size], np.int32))
+    >>> normal.data[: normal.size].tobytes().decode()
+    'strasse tanz dance'
     """
-    hard = pl.Series(hard_rows(*buffer(texts), folding_table()))
-    lower = texts.str.to_lowercase()
-    if not hard.any():
-        return lower
-    return lower.scatter(hard.arg_true(), _in_full(texts.filter(hard)))
+    room = GROWTH * int(np.maximum(lengths, 0).sum(dtype=np.int64))
+    out = np.empty(room + SLACK + spare, np.uint8)
+    out_starts, out_lengths = np.empty_like(starts), np.empty_like(lengths)
+    known = foldings()
+    size, hard = fold(data, starts, lengths, known.of, known.texts, out, out_starts, out_lengths)
+    if hard == 0:
+        return Normal(out, out_starts, out_lengths, int(size))
+    rows = np.flatnonzero(out_lengths < 0)
+    texts = [
+        in_full(data[starts[row] : starts[row] + lengths[row]].tobytes().decode()).encode()
+        for row in rows
+    ]
+    out_lengths[rows] = [len(text) for text in texts]
+    ends = size + np.cumsum(out_lengths[rows])
+    out_starts[rows] = ends - out_lengths[rows]
+    behind = np.frombuffer(b"".join(texts), np.uint8)
+    out = np.concatenate([out[:size], behind, np.empty(spare, np.uint8)])
+    return Normal(out, out_starts, out_lengths, int(ends[-1]))
 
 
-def _in_full(texts: pl.Series) -> pl.Series:
-    shown = texts.str.replace_all(_IGNORABLE, "").str.normalize("NFKC")
-    lower = shown.str.to_lowercase()
-    foldings = _foldings()
-    if lower.str.contains(f"[{''.join(foldings)}]").any():
-        lower = lower.str.replace_many(foldings)
-    return lower.str.normalize("NFKC")
+def in_full(text: str) -> str:
+    """The normal form of any text, by the book.
 
-
-@cache
-def _foldings() -> dict[str, str]:
-    """Lower-case characters whose case folding is something else, as ß is ss."""
-    characters = (chr(code) for code in range(0x20000) if not 0xD800 <= code < 0xE000)
-    return {
-        character: folded
-        for character in characters
-        if (folded := character.casefold()) != character == character.lower()
-    }
+    >>> in_full("VIE\\u0323\\u0302T")
+    'việt'
+    """
+    shown = unicodedata.normalize("NFKC", text.translate(_HIDDEN))
+    return unicodedata.normalize("NFKC", shown.casefold())

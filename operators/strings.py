@@ -1,42 +1,67 @@
-"""A column of strings as one byte buffer for the kernels of `trend`, and its hashes."""
+"""Strings on end in one buffer: a column that costs no Python object a row."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from trend.hashing import hash_slices
+from trend.slices import pack
 
-Buffer = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]
+U8 = npt.NDArray[np.uint8]
+I32 = npt.NDArray[np.int32]
 
 
-def buffer(series: pl.Series) -> Buffer:
-    """The UTF-8 bytes of a string column on end, with where each row starts and its length.
+@dataclass(frozen=True, slots=True)
+class Strings:
+    """n strings, each where the one before it ends.
 
-    Returns `(data uint8, starts int64, lengths int64)`; `starts` and `lengths` have one entry a
-    row, in bytes. A null has length 0. `data` is read-only.
+    >>> Strings.of(["cat", "", "кот"])[2]
+    'кот'
     """
-    lengths = byte_lengths(series)
-    starts = np.cumsum(lengths) - lengths
-    joined: bytes = series.str.join("").cast(pl.Binary).item()
-    return np.frombuffer(joined, np.uint8), starts, lengths
 
+    data: U8  # UTF-8
+    starts: I32  # [n], bytes
+    lengths: I32  # [n], bytes
 
-def byte_lengths(series: pl.Series) -> npt.NDArray[np.int64]:
-    """The length of each row's UTF-8 in bytes, 0 for a null."""
-    lengths = series.str.len_bytes()
-    if lengths.null_count() > 0:
-        lengths = lengths.fill_null(0)
-    return lengths.to_numpy().astype(np.int64)
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> "Strings":
+        """Return strings of Python as such a column."""
+        encoded = [text.encode() for text in texts]
+        lengths = np.array([len(text) for text in encoded], np.int32)
+        return cls._on_end(np.frombuffer(b"".join(encoded), np.uint8), lengths)
 
+    @classmethod
+    def cut(cls, data: U8, starts: I32, lengths: I32) -> "Strings":
+        """Copy slices of `data`: `starts` and `lengths` of shape (n,), in bytes."""
+        packed, places = pack(data, starts, lengths)
+        return cls(packed, places, lengths.copy())
 
-def hash_strings(series: pl.Series, seed: int = 0) -> npt.NDArray[np.uint64]:
-    """`trend.hashing.hash_slices` of each row of a string column; a null hashes as "" does.
+    @classmethod
+    def joined(cls, parts: Sequence["Strings"]) -> "Strings":
+        """Return the strings of all parts, in order."""
+        return cls._on_end(
+            np.concatenate([part.data for part in parts]),
+            np.concatenate([part.lengths for part in parts]),
+        )
 
-    `seed` is at least 0 and below 2**64.
+    @classmethod
+    def _on_end(cls, data: U8, lengths: I32) -> "Strings":
+        ends = np.cumsum(lengths, dtype=np.int32)
+        return cls(data, ends - lengths, lengths)
 
-    >>> hash_strings(pl.Series(["abc", None, ""])).tolist() == [
-    ...     0x44BC2CF5AD770999, 0xEF46DB3751D8E999, 0xEF46DB3751D8E999]
-    True
-    """
-    data, starts, lengths = buffer(series)
-    return hash_slices(data, starts, lengths, np.uint64(seed))
+    def __len__(self) -> int:
+        return self.starts.size
+
+    def __getitem__(self, at: int) -> str:
+        start = self.starts[at]
+        return self.data[start : start + self.lengths[at]].tobytes().decode()
+
+    def hashes(self, seed: int = 0) -> npt.NDArray[np.uint64]:
+        """`trend.hashing.hash_slices` of each; `seed` is at least 0 and below 2**64.
+
+        >>> [hex(value) for value in Strings.of(["abc", ""]).hashes()]
+        ['0x44bc2cf5ad770999', '0xef46db3751d8e999']
+        """
+        return hash_slices(self.data, self.starts, self.lengths, np.uint64(seed))

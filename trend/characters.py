@@ -1,4 +1,4 @@
-"""What each code point is to a tokeniser and to a normaliser, as tables of one byte a code point.
+"""What each code point is to a tokeniser, as a table of one byte a code point.
 
 Built from `unicodedata` once per process in some 0.1 s. Large blocks of one kind (Han, Hangul) are
 filled as ranges.
@@ -13,7 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from trend.unaligned import Int, load64, trailing_zeros
+
 Table = npt.NDArray[np.uint8]
+
+HIGH_BITS: Final = np.uint64(0x8080808080808080)
+"""Of the eight bytes of a word."""
+EIGHT: Final = np.uint64(0x0101010101010101)
+"""Times a byte: a word of eight of them."""
 
 BREAK: Final = 0  # punctuation, symbols, emoji, controls: no phrase goes over it
 SPACE: Final = 1  # between words
@@ -23,12 +30,9 @@ MARK: Final = 4  # belongs to the letter before it
 JOINER: Final = 5  # belongs to a word when it stands inside one
 DENSE: Final = 6  # letter of a script without spaces between words: a token of its own
 
-HARD: Final = 255
-"""In `folding_table`: only the full normalisation is right for this code point."""
-
-_CODE_POINTS = 0x110000
-_HANGUL = range(0xAC00, 0xD7A4)
-_HAN = (
+CODE_POINTS = 0x110000
+HANGUL = range(0xAC00, 0xD7A4)
+HAN = (
     *(range(0x3400, 0x4DC0), range(0x4E00, 0xA000)),
     *(range(0x20000, 0x2F800), range(0x30000, 0x40000)),
 )
@@ -61,26 +65,74 @@ IGNORABLE: Final = (
 
 
 @njit(cache=True, inline="always")
-def decode(data: npt.NDArray[np.uint8], at: int) -> tuple[int, int]:
+def decode(data: npt.NDArray[np.uint8], at: Int) -> tuple[int, int]:
     """The code point whose UTF-8 starts at `at`, and its width in bytes. `data` must be valid."""
-    first = int(data[at])
+    first = _byte(data, at)
     if first < 0x80:
         return first, 1
-    second = int(data[at + 1]) & 0x3F
+    second = _byte(data, at + 1) & 0x3F
     if first < 0xE0:
         return (first & 0x1F) << 6 | second, 2
-    third = int(data[at + 2]) & 0x3F
+    third = _byte(data, at + 2) & 0x3F
     if first < 0xF0:
         return (first & 0x0F) << 12 | second << 6 | third, 3
-    return (first & 0x07) << 18 | second << 12 | third << 6 | int(data[at + 3]) & 0x3F, 4
+    return (first & 0x07) << 18 | second << 12 | third << 6 | _byte(data, at + 3) & 0x3F, 4
+
+
+@njit(cache=True, inline="always")
+def _byte(data: npt.NDArray[np.uint8], at: Int) -> int:
+    """One byte; an unsigned index is spared numba's look at negative ones."""
+    return int(data[np.uint64(at)])
+
+
+@njit(cache=True, inline="always")
+def decode_word(word: np.uint64) -> tuple[Int, int]:
+    """As `decode`, from the UTF-8 in the lower bytes of a word, which do not begin with ASCII."""
+    first = np.int64(word & np.uint64(0xFF))
+    second = np.int64(word >> np.uint64(8) & np.uint64(0x3F))
+    if first < 0xE0:
+        return (first & 0x1F) << 6 | second, 2
+    third = np.int64(word >> np.uint64(16) & np.uint64(0x3F))
+    if first < 0xF0:
+        return (first & 0x0F) << 12 | second << 6 | third, 3
+    fourth = np.int64(word >> np.uint64(24) & np.uint64(0x3F))
+    return (first & 0x07) << 18 | second << 12 | third << 6 | fourth, 4
+
+
+@njit(cache=True, inline="always")
+def word_at(data: npt.NDArray[np.uint8], at: Int) -> np.uint64:
+    """Eight bytes from `at`, or those that are left, with zeros behind them."""
+    if at + 8 <= data.size:
+        return load64(data, at)
+    word = np.uint64(0)
+    for i in range(data.size - at):
+        word |= np.uint64(data[at + i]) << np.uint64(8 * i)
+    return word
+
+
+@njit(cache=True, inline="always")
+def ascii_bytes(word: np.uint64) -> int:
+    """How many of the eight bytes of a word are ASCII before another comes."""
+    others = word & HIGH_BITS
+    return trailing_zeros(others) >> 3 if others else 8
+
+
+@njit(cache=True, inline="always")
+def letters_at(data: npt.NDArray[np.uint8], at: Int, end: Int) -> Int:
+    """How many of up to eight bytes of `data[at:end]` are `a` to `z` before another comes."""
+    word = word_at(data, at)
+    low = word & ~HIGH_BITS
+    above_z = low + EIGHT * np.uint64(0x7F - ord("z"))
+    from_a = low + EIGHT * np.uint64(0x80 - ord("a"))
+    return min(ascii_bytes(~from_a | above_z | word), end - at)
 
 
 @cache
 def word_table() -> Table:
     """`BREAK` … `DENSE` for each code point: uint8 of shape (0x110000,), read-only."""
-    table = np.full(_CODE_POINTS, BREAK, np.uint8)
+    table = np.full(CODE_POINTS, BREAK, np.uint8)
     by_category = {"L": LETTER, "M": MARK, "N": DIGIT, "Z": SPACE}
-    for code, character in _characters():
+    for code, character in characters():
         category = unicodedata.category(character)
         if category not in ("Me", "Zl", "Zp"):
             table[code] = by_category.get(category[0], BREAK)
@@ -90,8 +142,8 @@ def word_table() -> Table:
             if table[code] == LETTER:
                 # Marks of length and repetition are letters to Unicode.
                 table[code] = MARK if unicodedata.category(chr(code)) == "Lm" else DENSE
-    table[_HANGUL.start : _HANGUL.stop] = LETTER
-    for block in (*_HAN, _HAN_COMPATIBILITY):
+    table[HANGUL.start : HANGUL.stop] = LETTER
+    for block in (*HAN, _HAN_COMPATIBILITY):
         table[block.start : block.stop] = DENSE
     for character in _APOSTROPHES + _HYPHENS + _OTHER_JOINERS:
         table[ord(character)] = JOINER
@@ -99,47 +151,8 @@ def word_table() -> Table:
     return table
 
 
-@cache
-def folding_table() -> Table:
-    """Which code points NFKC and case folding leave alone but for a simple lower-casing.
-
-    uint8 of shape (0x110000,), read-only: `HARD`, or the canonical combining class of a code point
-    that is stable in every context where marks are in canonical order (NFKC quick check "yes") and
-    whose case folding is its lower-case form.
-    """
-    table = np.full(_CODE_POINTS, HARD, np.uint8)
-    for code, character in _characters():
-        lower = character.lower()
-        if (
-            lower == character.casefold()
-            and len(lower) == 1
-            and unicodedata.category(character) != "Cn"
-            and unicodedata.is_normalized("NFKC", character)
-            and unicodedata.is_normalized("NFKC", lower)
-        ):
-            table[code] = unicodedata.combining(character)
-    for code in _composing():
-        table[code] = HARD
-    table[ord("Σ")] = HARD  # its lower case depends on where it stands
-    for block in IGNORABLE:
-        table[block.start : block.stop] = HARD
-    for block in (*_HAN, _HANGUL):
-        table[block.start : block.stop] = 0
-    table.setflags(write=False)
-    return table
-
-
-def _characters() -> Iterator[tuple[int, str]]:
+def characters() -> Iterator[tuple[int, str]]:
+    """Code points and their characters, all but the large blocks of one kind."""
     for block in _ONE_BY_ONE:
         for code in block:
             yield code, chr(code)
-
-
-def _composing() -> Iterator[int]:
-    """Code points that may join the one before them into one character."""
-    yield from range(0x1161, 0x1176)
-    yield from range(0x11A8, 0x11C3)
-    for _, character in _characters():
-        parts = unicodedata.decomposition(character).split()
-        if len(parts) == 2 and not parts[0].startswith("<"):
-            yield int(parts[1], 16)

@@ -12,6 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from trend.hashing import combine, hash_slice
+from trend.lending import lent
+
+I32 = npt.NDArray[np.int32]
+
 NEW: Final = 0
 """Not seen before."""
 REPEAT: Final = 1
@@ -75,11 +80,46 @@ class SeenReels:
             self._count = 0
 
 
+@njit(cache=True, nogil=True)
+def digests(
+    data: npt.NDArray[np.uint8],
+    starts: I32,
+    lengths: I32,
+    columns: tuple[int, ...],
+    tag_first: I32,
+    tag_count: I32,
+    tag_starts: I32,
+    tag_lengths: I32,
+) -> npt.NDArray[np.uint64]:
+    """Hash what n reels hold: some texts of each, and its hashtags in their order.
+
+    Parameters: `data` uint8, of which all texts are slices; `starts`, `lengths` of shape (n, k), in
+    bytes, a negative length for a text that is not there; `columns` those that count; the hashtags
+    of reel i are `tag_count[i]` of the slices `tag_starts`, `tag_lengths` from `tag_first[i]` on.
+    Returns uint64 of shape (n,). A text that moves from one column to another changes the digest.
+    """
+    data = lent(data)
+    found = np.zeros(starts.shape[0], np.uint64)
+    for reel in range(found.size):
+        digest = np.uint64(0)
+        for text in columns:
+            length = np.int64(lengths[reel, text])
+            if length >= 0:
+                digest += hash_slice(data, np.int64(starts[reel, text]), length, np.uint64(text))
+        tags = np.uint64(0)
+        first = np.int64(tag_first[reel])
+        for tag in range(first, first + tag_count[reel]):
+            start, length = np.int64(tag_starts[tag]), np.int64(tag_lengths[tag])
+            tags = combine(tags, hash_slice(data, start, length, np.uint64(0)))
+        found[reel] = digest + tags
+    return found
+
+
 def _generation(slots: int) -> npt.NDArray[np.uint64]:
     return np.zeros((slots, 2), np.uint64)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _slot(table: npt.NDArray[np.uint64], key: np.uint64) -> np.int64:
     """Return the slot of a key, or the empty one where it would go (linear probing)."""
     mask = table.shape[0] - 1
@@ -89,7 +129,7 @@ def _slot(table: npt.NDArray[np.uint64], key: np.uint64) -> np.int64:
     return at
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _classify(
     reels: npt.NDArray[np.uint64],
     digests: npt.NDArray[np.uint64],
@@ -101,6 +141,7 @@ def _classify(
     kinds: npt.NDArray[np.uint8],
 ) -> tuple[int, int]:
     """Classify from `start` until `room` reels were added; return where it stopped and `count`."""
+    young, old = lent(young), lent(old)
     i = start
     while i < reels.size and room > 0:
         key = reels[i] if reels[i] != 0 else np.uint64(1)
@@ -122,8 +163,9 @@ def _classify(
     return i, count
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _rehash(source: npt.NDArray[np.uint64], target: npt.NDArray[np.uint64]) -> None:
+    target = lent(target)
     for i in range(source.shape[0]):
         if source[i, 0] != 0:
             at = _slot(target, source[i, 0])

@@ -9,6 +9,8 @@ from numba import njit
 from trend.characters import Table
 from trend.hashing import hash_slice
 from trend.kinds import SOUND
+from trend.lending import lent
+from trend.unaligned import Int, copy
 from trend.words import FOUND, MAX_WORDS, SEEN, WORD, add, add_tag, scan, trim_tag
 
 MAX_HASHTAGS: Final = 100
@@ -18,18 +20,18 @@ SHARD_BITS: Final = 6
 """A signal's shard is the top bits of its hash."""
 
 Bytes = npt.NDArray[np.uint8]
+Places = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
 def find(
     data: Bytes,
-    text_starts: Ints,
-    text_lengths: Ints,
+    text_starts: Places,
+    text_lengths: Places,
     tag_bounds: Ints,
-    sound_starts: Ints,
-    sound_lengths: Ints,
-    label_lengths: Ints,
+    sound_starts: Places,
+    sound_lengths: Places,
+    label_lengths: Places,
     classes: Table,
     stops: npt.NDArray[np.uint64],
     max_phrases: int,
@@ -39,64 +41,92 @@ def find(
     Parameters, all places and lengths in bytes of `data` (uint8, UTF-8): `text_*` the n captions,
     the n transcripts and the hashtags that the reels came with, all in normal form; the hashtags of
     reel i are the texts from `2 * n + tag_bounds[i]` to `2 * n + tag_bounds[i + 1]`. `sound_*` of
-    shape (n,), length 0 for none; `label_lengths`, below 2**16, of the sounds' labels, which begin
-    with the ids. `classes` and `stops` as in `trend.words.scan`. `data` begins with as much free
-    room as captions and transcripts take together: ids of phrases, and of hashtags from captions,
-    are written there.
+    shape (n,), length below 1 for none; `label_lengths`, below 2**16, of the sounds' labels, which
+    begin with the ids. `classes` and `stops` as in `trend.words.scan`, which changes captions and
+    transcripts.
 
     Where a reel came without hashtags they are taken from its caption. Returns FOUND, in the order
     of the reels, with `at` a place in `data`.
     """
     n = sound_starts.size
     room = max_phrases + MAX_HASHTAGS + 1
-    size = 1
-    while size < 2 * room:
-        size *= 2
-    seen = np.empty(size, SEEN)
-    seen["reel"][:] = -1
+    seen = np.empty(1 << (2 * room - 1).bit_length(), SEEN)
+    seen["reel"] = -1
     words = np.empty(MAX_WORDS - 1, WORD)
-    found = np.empty(24 * n + room, FOUND)
-    count = 0
-    out = 0
-    for reel in range(n):
-        if count + room > found.size:
-            grown = np.empty(2 * found.size, FOUND)
-            grown[:count] = found[:count]
-            found = grown
+    found = np.empty(16 * n + room, FOUND)
+    reel = 0
+    count: Int = 0
+    while True:
+        reel, count = _find(
+            data,
+            text_starts,
+            text_lengths,
+            tag_bounds,
+            sound_starts,
+            sound_lengths,
+            label_lengths,
+            classes,
+            stops,
+            max_phrases,
+            seen,
+            words,
+            found,
+            reel,
+            count,
+        )
+        if reel == n:
+            return found[:count]
+        found = np.concatenate([found[:count], np.empty(found.size, FOUND)])
+
+
+@njit(cache=True, nogil=True)
+def _find(
+    data: Bytes,
+    text_starts: Places,
+    text_lengths: Places,
+    tag_bounds: Ints,
+    sound_starts: Places,
+    sound_lengths: Places,
+    label_lengths: Places,
+    classes: Table,
+    stops: npt.NDArray[np.uint64],
+    max_phrases: int,
+    seen: npt.NDArray[np.void],
+    words: npt.NDArray[np.void],
+    found: npt.NDArray[np.void],
+    reel: int,
+    count: Int,
+) -> tuple[int, Int]:
+    """Go on with `find` from `reel` on until `found` might not hold another; the new two."""
+    data, classes, stops = lent(data), lent(classes), lent(stops)
+    seen, words, found = lent(seen), lent(words), lent(found)
+    n = sound_starts.size
+    room = max_phrases + MAX_HASHTAGS + 1
+    while reel < n and count + room <= found.size:
         if sound_lengths[reel] > 0:
-            start = sound_starts[reel]
-            signal = hash_slice(data, start, sound_lengths[reel], np.uint64(SOUND))
+            start = np.int64(sound_starts[reel])
+            length = np.int64(sound_lengths[reel])
+            signal = hash_slice(data, start, length, np.uint64(SOUND))
             count = add(found, count, seen, reel, SOUND, signal, start, label_lengths[reel])
         before = count
         for text in range(2 * n + tag_bounds[reel], 2 * n + tag_bounds[reel + 1]):
             if count < before + MAX_HASHTAGS:
-                at = text_starts[text]
-                start, stop = trim_tag(data, at, at + text_lengths[text], classes)
-                count = add_tag(data, start, stop, found, count, seen, reel)
+                at = np.int64(text_starts[text])
+                first, stop = trim_tag(data, at, at + text_lengths[text], classes)
+                count = add_tag(data, first, stop, found, count, seen, reel)
         untagged = count == before
-        left = max_phrases
+        left: Int = max_phrases
         for text in (reel, n + reel):
             max_tags = MAX_HASHTAGS if untagged and text == reel else 0
             if text_lengths[text] > 0:
-                at = text_starts[text]
+                at = np.int64(text_starts[text])
                 end = at + text_lengths[text]
-                out, count, phrases = scan(
-                    data,
-                    at,
-                    end,
-                    classes,
-                    stops,
-                    out,
-                    words,
-                    found,
-                    count,
-                    seen,
-                    reel,
-                    left,
-                    max_tags,
+                count, phrases = scan(
+                    data, at, end, classes, stops, words, found, count, seen, reel, left, max_tags
                 )
                 left -= phrases
-    return found[:count]
+        reel += 1
+    return reel, count
 
 
 @njit(cache=True, nogil=True)
@@ -120,6 +150,7 @@ def group(
     Returns the bounds of the shards in `rows` and in `labels`, int64 of shape (65,). `label_at`
     counts from the start of the shard's labels.
     """
+    found, data, rows, labels = lent(found), lent(data), lent(rows), lent(labels)
     shards = 1 << SHARD_BITS
     shift = np.uint64(64 - SHARD_BITS)
     row_bounds = np.zeros(shards + 1, np.int64)
@@ -141,8 +172,7 @@ def group(
         to = next_label[shard]
         length = int(entry["length"])
         next_label[shard] += length
-        for byte in range(length):
-            labels[to + byte] = data[entry["at"] + byte]
+        copy(data, np.int64(entry["at"]), length, labels, to)
         reel = entry["reel"]
         row["signal"] = entry["signal"]
         row["author"] = authors[reel]

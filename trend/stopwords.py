@@ -80,7 +80,7 @@ def stop_table() -> npt.NDArray[np.uint64]:
     return table
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def is_stop(table: npt.NDArray[np.uint64], word_hash: np.uint64) -> bool:
     """Whether a word, by its hash with seed 0, is in `stop_table`."""
     mask = np.int64(table.size - 1)

@@ -13,8 +13,9 @@ A phrase does not begin or end with a frequent word (`trend.stopwords`) or a sin
 default that works in every alphabet), and is not made of digits alone. A hashtag is letters, marks,
 digits and underscores after `#`, at least one of them a letter.
 
-Texts are UTF-8 in normal form (NFKC, case-folded). Ids are written to the front of the buffer that
-holds the texts, so that one place in one buffer says where any label is.
+Texts are UTF-8 in normal form (NFKC, case-folded). An id is a slice of its text: where words stand
+further apart than one space, or with apostrophes of another form, they are first moved together, to
+the left, over what was read already.
 """
 
 from typing import Final
@@ -23,10 +24,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from trend.characters import DENSE, DIGIT, JOINER, LETTER, MARK, SPACE, Table, decode
+from trend.characters import DENSE, DIGIT, JOINER, LETTER, MARK, SPACE, Table, decode, letters_at
 from trend.hashing import hash_slice
 from trend.kinds import HASHTAG, PHRASE
 from trend.stopwords import is_stop
+from trend.unaligned import Int
 
 MAX_WORDS: Final = 4
 MAX_ID_BYTES: Final = 256
@@ -56,17 +58,17 @@ _UNDERSCORE: Final = 0x5F
 _LINKS: Final = (b"https://", b"http://", b"www.")
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def add(
     found: npt.NDArray[np.void],
-    count: int,
+    count: Int,
     seen: npt.NDArray[np.void],
-    reel: int,
+    reel: Int,
     kind: int,
     signal: np.uint64,
-    at: int,
-    length: int,
-) -> int:
+    at: Int,
+    length: Int,
+) -> Int:
     """Note a signal unless this reel has it already; returns the number of entries in `found`.
 
     `seen` is an open-addressing set of SEEN that must have more room than one reel has signals.
@@ -87,16 +89,16 @@ def add(
     return count + 1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def add_tag(
     data: npt.NDArray[np.uint8],
-    start: int,
-    stop: int,
+    start: Int,
+    stop: Int,
     found: npt.NDArray[np.void],
-    count: int,
+    count: Int,
     seen: npt.NDArray[np.void],
-    reel: int,
-) -> int:
+    reel: Int,
+) -> Int:
     """Note the hashtag `data[start:stop]` if it is not empty and not too long; the new `count`."""
     length = stop - start
     if length < 1 or length > MAX_ID_BYTES:
@@ -106,36 +108,35 @@ def add_tag(
 
 
 # One piece, because a call for each word's phrases makes the whole pass a third slower.
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def scan(  # noqa: PLR0912, PLR0915
     data: npt.NDArray[np.uint8],
-    at: int,
-    end: int,
+    at: Int,
+    end: Int,
     classes: Table,
     stops: npt.NDArray[np.uint64],
-    out: int,
     words: npt.NDArray[np.void],
     found: npt.NDArray[np.void],
-    count: int,
+    count: Int,
     seen: npt.NDArray[np.void],
-    reel: int,
-    max_phrases: int,
+    reel: Int,
+    max_phrases: Int,
     max_tags: int,
-) -> tuple[int, int, int]:
+) -> tuple[Int, Int]:
     """Find the phrases and hashtags of one text, in the order of their last characters.
 
-    Parameters: `data` uint8, of which the text is `[at, end)`; `classes` of
-    `trend.characters.word_table`; `stops` of `trend.stopwords.stop_table`; `out` <= `at` from where
-    on the ids are written to `data` (never more bytes than the text has); `words` WORD of shape
+    Parameters: `data` uint8, of which the text is `[at, end)`, which is changed; `classes` of
+    `trend.characters.word_table`; `stops` of `trend.stopwords.stop_table`; `words` WORD of shape
     (3,), to work in; `found`, `count`, `seen`, `reel` as in `add`; at most `max_phrases` phrases
     and `max_tags` hashtags new to the reel are noted.
 
-    Returns the new `out` and `count`, and the number of phrases noted.
+    Returns the new `count`, and the number of phrases noted.
     """
-    held = 0  # words of the running phrase in `words`, nearest first
+    out = at  # where the next word goes
+    held: Int = 0  # words of the running phrase in `words`, nearest first
     dense = False
-    phrases = 0
-    tags = 0
+    phrases: Int = 0
+    tags: Int = 0
     while at < end and (phrases < max_phrases or tags < max_tags):
         code, width = decode(data, at)
         kind = classes[code]
@@ -148,10 +149,10 @@ def scan(  # noqa: PLR0912, PLR0915
             held = 0
             if code == _HASH:
                 before = count
-                start = out
-                at, out, lettered = _copy_tag(data, at, end, classes, out)
+                start = at
+                at, lettered = _skip_tag(data, at, end, classes)
                 if lettered and tags < max_tags:
-                    count = add_tag(data, start, out, found, count, seen, reel)
+                    count = add_tag(data, start, at, found, count, seen, reel)
                 tags += count - before
             elif code == _AT:
                 at = _skip_mention(data, at, end, classes)
@@ -162,15 +163,17 @@ def scan(  # noqa: PLR0912, PLR0915
             continue
         held = held if dense == (kind == DENSE) else 0
         dense = kind == DENSE
-        if held > 0 and not dense:
+        if held == 0:
+            out = at
+        elif not dense:
             data[out] = 0x20
             out += 1
         start = out
         if dense:
-            at, out = _copy_letter(data, at, end, classes, out)
+            at, out = _move_letter(data, at, end, classes, out)
             characters, only_digits = 2, False
         else:
-            at, out, characters, only_digits = _copy_word(data, at, end, classes, out)
+            at, out, characters, only_digits = _move_word(data, at, end, classes, out)
         edge = (characters > 1 or only_digits) and not is_stop(
             stops, hash_slice(data, start, out - start, np.uint64(0))
         )
@@ -187,11 +190,11 @@ def scan(  # noqa: PLR0912, PLR0915
                 count = add(found, count, seen, reel, PHRASE, signal, begin, length)
                 phrases += count - before
         held = _hold(words, held, start, edge, only_digits)
-    return out, count, phrases
+    return count, phrases
 
 
-@njit(cache=True)
-def _hold(words: npt.NDArray[np.void], held: int, start: int, edge: bool, only_digits: bool) -> int:
+@njit(cache=True, forceinline=True)
+def _hold(words: npt.NDArray[np.void], held: Int, start: Int, edge: bool, only_digits: bool) -> Int:
     """Put a word before those held; returns how many are held then."""
     held = min(held + 1, MAX_WORDS - 1)
     for i in range(held - 1, 0, -1):
@@ -203,66 +206,70 @@ def _hold(words: npt.NDArray[np.void], held: int, start: int, edge: bool, only_d
 
 
 @njit(cache=True, inline="always")
-def _copy(data: npt.NDArray[np.uint8], at: int, width: int, out: int) -> int:
-    for i in range(width):
-        data[out + i] = data[at + i]
+def _move(data: npt.NDArray[np.uint8], at: Int, width: Int, out: Int) -> Int:
+    """Move some bytes to the left; returns where they end."""
+    if out < at:
+        for i in range(width):
+            data[out + i] = data[at + i]
     return out + width
 
 
-@njit(cache=True)
-def _copy_word(
+@njit(cache=True, forceinline=True)
+def _move_word(
     data: npt.NDArray[np.uint8],
-    at: int,
-    end: int,
+    at: Int,
+    end: Int,
     classes: Table,
-    out: int,
-) -> tuple[int, int, int, bool]:
-    """Copy a word; returns where it ends in both buffers, its characters, and if all are digits."""
+    out: Int,
+) -> tuple[Int, Int, int, bool]:
+    """Move a word; returns where it ended and ends, its characters, and if all are digits."""
     characters = 0
     only_digits = True
     while at < end:
+        letters = letters_at(data, at, end)
+        if letters > 0:
+            out = _move(data, at, letters, out)
+            at += letters
+            characters += int(letters)
+            only_digits = False
+            continue
         code, width = decode(data, at)
         kind = classes[code]
-        if kind == JOINER:
-            if at + width >= end:
-                break
-            after = classes[decode(data, at + width)[0]]
-            if after not in (LETTER, DIGIT):
-                break
-            if code in (0x2018, 0x2019, 0x2BC):
-                data[out] = 0x27
-                out += 1
-            elif code == 0x2010:
-                data[out] = 0x2D
-                out += 1
-            else:
-                out = _copy(data, at, width, out)
-            at += width
-            continue
         if kind == LETTER:
             only_digits = False
             characters += 1
         elif kind == DIGIT:
             characters += 1
+        elif kind == JOINER:
+            if at + width >= end:
+                break
+            after = classes[decode(data, at + width)[0]]
+            if after not in (LETTER, DIGIT):
+                break
+            if code in (0x2018, 0x2019, 0x2BC, 0x2010):
+                data[out] = 0x2D if code == 0x2010 else 0x27
+                out += 1
+                at += width
+                continue
         elif kind != MARK:
             break
-        out = _copy(data, at, width, out)
+        out = _move(data, at, width, out)
         at += width
     return at, out, characters, only_digits
 
 
-@njit(cache=True)
-def _copy_letter(
+@njit(cache=True, forceinline=True)
+def _move_letter(
     data: npt.NDArray[np.uint8],
-    at: int,
-    end: int,
+    at: Int,
+    end: Int,
     classes: Table,
-    out: int,
-) -> tuple[int, int]:
-    """Copy one letter and its marks; returns where it ends in both buffers."""
+    out: Int,
+) -> tuple[Int, Int]:
+    """Move one letter and its marks; returns where it ended and ends."""
     _, width = decode(data, at)
     while True:
-        out = _copy(data, at, width, out)
+        out = _move(data, at, width, out)
         at += width
         if at >= end:
             break
@@ -272,30 +279,28 @@ def _copy_letter(
     return at, out
 
 
-@njit(cache=True)
-def _copy_tag(
-    data: npt.NDArray[np.uint8],
-    at: int,
-    end: int,
-    classes: Table,
-    out: int,
-) -> tuple[int, int, bool]:
-    """Copy a hashtag; returns where it ends in both buffers, and whether it has a letter."""
+@njit(cache=True, forceinline=True)
+def _skip_tag(data: npt.NDArray[np.uint8], at: Int, end: Int, classes: Table) -> tuple[Int, bool]:
+    """Where a hashtag ends, and whether it has a letter."""
     lettered = False
     while at < end:
+        letters = letters_at(data, at, end)
+        if letters > 0:
+            at += letters
+            lettered = True
+            continue
         code, width = decode(data, at)
         kind = classes[code]
         if kind in (LETTER, DENSE):
             lettered = True
         elif kind not in (MARK, DIGIT) and code != _UNDERSCORE:
             break
-        out = _copy(data, at, width, out)
         at += width
-    return at, out, lettered
+    return at, lettered
 
 
-@njit(cache=True)
-def _skip_mention(data: npt.NDArray[np.uint8], at: int, end: int, classes: Table) -> int:
+@njit(cache=True, forceinline=True)
+def _skip_mention(data: npt.NDArray[np.uint8], at: Int, end: Int, classes: Table) -> Int:
     while at < end:
         code, width = decode(data, at)
         kind = classes[code]
@@ -305,15 +310,15 @@ def _skip_mention(data: npt.NDArray[np.uint8], at: int, end: int, classes: Table
     return at
 
 
-@njit(cache=True)
-def _skip_link(data: npt.NDArray[np.uint8], at: int, end: int) -> int:
+@njit(cache=True, forceinline=True)
+def _skip_link(data: npt.NDArray[np.uint8], at: Int, end: Int) -> Int:
     while at < end and 0x20 < data[at] < 0x7F:
         at += 1
     return at
 
 
-@njit(cache=True)
-def _is_link(data: npt.NDArray[np.uint8], at: int, end: int) -> bool:
+@njit(cache=True, forceinline=True)
+def _is_link(data: npt.NDArray[np.uint8], at: Int, end: Int) -> bool:
     if data[at] != 0x68 and data[at] != 0x77:  # h, w
         return False
     for prefix in _LINKS:
@@ -326,24 +331,23 @@ def _is_link(data: npt.NDArray[np.uint8], at: int, end: int) -> bool:
     return False
 
 
-@njit(cache=True)
-def trim_tag(data: npt.NDArray[np.uint8], at: int, end: int, classes: Table) -> tuple[int, int]:
+@njit(cache=True, forceinline=True)
+def trim_tag(data: npt.NDArray[np.uint8], at: Int, end: Int, classes: Table) -> tuple[Int, Int]:
     """A hashtag without the `#` before it and the white space around it: its start and stop."""
     while at < end and (data[at] == _HASH or _space_width(data, at, classes) > 0):
         at += max(1, _space_width(data, at, classes))
-    last = at
-    stop = at
     while at < end:
-        width = _space_width(data, at, classes)
-        if width == 0:
-            _, width = decode(data, at)
-            stop = at + width
-        at += width
-    return last, stop
+        last = end - 1
+        while data[last] & 0xC0 == 0x80:
+            last -= 1
+        if _space_width(data, last, classes) == 0:
+            break
+        end = last
+    return at, end
 
 
-@njit(cache=True)
-def _space_width(data: npt.NDArray[np.uint8], at: int, classes: Table) -> int:
+@njit(cache=True, forceinline=True)
+def _space_width(data: npt.NDArray[np.uint8], at: Int, classes: Table) -> Int:
     """Bytes of the white space or control character at `at`, 0 if it is something else."""
     code, width = decode(data, at)
     return width if classes[code] == SPACE or code < 0x20 else 0

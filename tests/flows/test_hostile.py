@@ -241,6 +241,6 @@ def count_reels(path: Path) -> int:
     reels, end = 0, False
     while not end:
         for poll in part.next_batch():
-            reels += decode(poll).reels.height
+            reels += len(decode(poll).reels)
             end = poll.end
     return reels

@@ -1,36 +1,37 @@
 """Reel ids by hash: found while they are recent, whatever the blocks they came in."""
 
 import numpy as np
-import polars as pl
 import pytest
 
-from operators.blocks import REELS_SCHEMA, Fresh
-from operators.catalogue import MERGE_UP_TO, Catalogue, reel_ids
+from operators.blocks import Fresh
+from operators.catalogue import MERGE_UP_TO, Catalogue, Names, reel_ids
+from operators.strings import Strings
+from tests.operators.reels import reels_of
 
-SCHEMA = {"reel": pl.UInt64, "apply": pl.Int32, "reel_id": pl.String}
+Rows = list[tuple[int, int]]
 
 
-def reels(*rows: tuple[int, int]) -> pl.DataFrame:
+def names(rows: Rows) -> Names:
     """Reels by hash and tick."""
-    return pl.DataFrame(
-        [(reel, apply, f"r{reel}") for reel, apply in rows], schema=SCHEMA, orient="row"
-    )
+    hashes, ticks = [reel for reel, _ in rows], [apply for _, apply in rows]
+    ids = Strings.of(f"r{reel}" for reel in hashes)
+    return Names(np.array(hashes, np.uint64), np.array(ticks, np.int32), ids)
 
 
-def stream(seed: int, count: int, ticks: int) -> pl.DataFrame:
+def stream(seed: int, count: int, ticks: int) -> Rows:
     rng = np.random.default_rng(seed)
     hashes = rng.choice(2**40, count, replace=False)
     apply = np.sort(rng.integers(0, ticks, count))
-    return reels(*zip(hashes.tolist(), apply.tolist(), strict=True))
+    return list(zip(hashes.tolist(), apply.tolist(), strict=True))
 
 
-def naive(frame: pl.DataFrame, tick: int, ticks: int, limit: int) -> dict[int, str]:
+def naive(reels: Rows, tick: int, ticks: int, limit: int) -> dict[int, str]:
     """The reels of the last ticks, as many whole ticks as the limit holds."""
-    rows = [row for row in frame.rows() if tick - ticks <= row[1] <= tick]
-    for oldest in sorted({apply for _, apply, _ in rows} | {tick}):
+    rows = [row for row in reels if tick - ticks <= row[1] <= tick]
+    for oldest in sorted({apply for _, apply in rows} | {tick}):
         kept = [row for row in rows if row[1] >= oldest]
         if len(kept) <= limit:
-            return {reel: name for reel, _, name in kept}
+            return {reel: f"r{reel}" for reel, _ in kept}
     return {}
 
 
@@ -40,21 +41,21 @@ def naive(frame: pl.DataFrame, tick: int, ticks: int, limit: int) -> dict[int, s
 def test_what_is_found_hangs_on_neither_blocks_nor_how_far_was_read(
     limit: int, size: int, ahead: int
 ) -> None:
-    frame = stream(1, 2000, ticks=100)
+    reels = stream(1, 2000, ticks=100)
     catalogue = Catalogue(ticks=30, limit=limit)
-    wanted = frame["reel"].to_list()
+    wanted = [reel for reel, _ in reels]
     added = 0
     for tick in range(0, 100, 9):
-        while added < frame.height and frame["apply"][added] <= tick + ahead:
-            catalogue.add(frame[added : added + size])
+        while added < len(reels) and reels[added][1] <= tick + ahead:
+            catalogue.add(names(reels[added : added + size]))
             added += size
-        assert catalogue.find(wanted, tick) == naive(frame, tick, 30, limit)
+        assert catalogue.find(wanted, tick) == naive(reels, tick, 30, limit)
         catalogue.forget(tick)
 
 
 def test_a_reel_is_known_for_so_many_ticks() -> None:
     catalogue = Catalogue(ticks=10, limit=100)
-    catalogue.add(reels((5, 20)))
+    catalogue.add(names([(5, 20)]))
     assert [tick for tick in range(50) if catalogue.find([5, 6], tick)] == list(range(20, 31))
     assert catalogue.find([5], 25) == {5: "r5"}
 
@@ -62,7 +63,7 @@ def test_a_reel_is_known_for_so_many_ticks() -> None:
 def test_forgotten_blocks_are_gone() -> None:
     catalogue = Catalogue(ticks=10, limit=10**6)
     for tick in range(2000):
-        catalogue.add(reels(*[(tick * 100 + i, tick) for i in range(50)]))
+        catalogue.add(names([(tick * 100 + i, tick) for i in range(50)]))
         catalogue.forget(tick)
         kept = sum(block.reel.size for block in catalogue._blocks)
         assert kept <= 50 * 100
@@ -73,7 +74,7 @@ def test_forgotten_blocks_are_gone() -> None:
 def test_blocks_are_merged_up_to_a_size() -> None:
     catalogue = Catalogue(ticks=10**6, limit=10**9)
     for i in range(40):
-        catalogue.add(stream(i, 4000, ticks=5))
+        catalogue.add(names(stream(i, 4000, ticks=5)))
     assert len(catalogue._blocks) < 12
     assert max(block.reel.size for block in catalogue._blocks) <= MERGE_UP_TO
 
@@ -86,18 +87,16 @@ def test_a_reel_in_two_partitions_is_found_in_whatever_order(
     catalogue = Catalogue(ticks=10, limit=100)
     rows = [(7, ticks[0]), (7, ticks[1])]
     for part in [rows] if together else [[row] for row in rows]:
-        catalogue.add(reels(*part))
+        catalogue.add(names(part))
     found = [tick for tick in range(40) if catalogue.find([7], tick)]
     assert found == [*range(5, 16), *range(20, 31)]
 
 
 def test_only_reels_that_are_new_are_handed_over() -> None:
-    columns = {name: [None, None] for name in REELS_SCHEMA} | {"reel_id": ["a", "b"]}
-    frame = pl.DataFrame(columns, schema=REELS_SCHEMA).with_columns(
-        reel=pl.Series([1, 2], dtype=pl.UInt64),
-        apply=pl.Series([3, 4], dtype=pl.Int32),
-        again=pl.Series([False, True]),
-    )
-    [ids] = reel_ids(Fresh("p", frame, 9, True))
-    assert ids.reels.rows() == [(1, 3, "a")]
+    one, two = np.array([1, 2], np.uint64), np.array([3, 4], np.int32)
+    reels = reels_of([{"reel_id": "a"}, {"reel_id": "b"}])
+    again = np.array([False, True])
+    [ids] = reel_ids(Fresh("p", reels, one, one, two, two, again, 9, True))
+    assert (ids.reels.reel.tolist(), ids.reels.apply.tolist()) == ([1], [3])
+    assert list(ids.reels.ids) == ["a"]
     assert (ids.partition, ids.closed, ids.end) == ("p", 9, True)

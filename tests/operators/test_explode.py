@@ -1,37 +1,47 @@
 """Reels into rows for the shards: every signal once a reel, in its shard, with its label."""
 
+import pickle
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.blocks import REELS_SCHEMA, SHARDS, Fresh, ShardRows, shard_name
-from operators.explode import MAX_LABEL, Explode
+from operators.blocks import SHARDS, Fresh, ShardRows, shard_name
+from operators.explode import Explode
 from operators.identify import identify
-from operators.strings import hash_strings
+from operators.strings import Strings
+from tests.operators.reels import reels_of
 from trend.kinds import HASHTAG, PHRASE, SOUND
 from trend.records import USE, VOLUME
+from trend.sounds import MAX_LABEL
 
 
 def fresh(reels: Sequence[dict[str, Any]], closed: int = 3, announce: bool = False) -> Fresh:
     """Reels given by their unusual columns, each a tick after the one before."""
-    numbers = range(len(reels))
-    columns = [{"reel_id": f"r{i}", "author_id": f"a{i % 3}"} | reels[i] for i in numbers]
-    frame = pl.DataFrame(
-        {name: [reel.get(name) for reel in columns] for name in REELS_SCHEMA}, schema=REELS_SCHEMA
+    numbers = np.arange(len(reels), dtype=np.int32)
+    named = [{"reel_id": f"r{i}", "author_id": f"a{i % 3}"} | reels[i] for i in numbers]
+    return Fresh(
+        "p",
+        reels_of(named),
+        Strings.of(row["reel_id"] for row in named).hashes(),
+        Strings.of(row["author_id"] for row in named).hashes(),
+        numbers,
+        numbers + np.int32(1),
+        numbers % 2 == 1,
+        closed,
+        False,
+        announce=announce,
     )
-    frame = frame.with_columns(
-        pl.Series("reel", hash_strings(frame["reel_id"])),
-        pl.Series("author", hash_strings(frame["author_id"])),
-        pl.Series("tick", numbers, pl.Int32),
-        pl.Series("apply", [i + 1 for i in numbers], pl.Int32),
-        pl.Series("again", [i % 2 == 1 for i in numbers], pl.Boolean),
-    )
-    return Fresh("p", frame, closed, False, announce=announce)
+
+
+def part(whole: Fresh, rows: slice) -> Fresh:
+    """Some rows of a poll as one of their own."""
+    columns = (whole.reel, whole.author, whole.tick, whole.apply, whole.again)
+    return Fresh("p", whole.reels.take(rows), *(column[rows] for column in columns), 3, False)
 
 
 def uses(items: list[ShardRows]) -> list[tuple[int, int, str]]:
@@ -50,9 +60,15 @@ def label(item: ShardRows, row: np.void) -> str:
 
 REELS: list[dict[str, Any]] = [
     {"caption": "The Cat Drop 🔥", "hashtags": ["#Cat", "ＣＡＴ", " "], "audio_id": "s-1"},
-    {"caption": "cat drop #Dog", "hashtags": [], "audio_id": "s-1", "audio_label": "Song – Me"},
-    {"caption": "x #Кот", "transcript": "Cat drop", "audio_label": "no id"},
-    {"hashtags": ["cat", None]},
+    {
+        "caption": "cat drop #Dog",
+        "hashtags": [],
+        "audio_id": "s-1",
+        "title": "Song",
+        "artist": "Me",
+    },
+    {"caption": "x #Кот", "transcript": "Cat drop", "title": "no id"},
+    {"hashtags": ["cat", ""]},
     {"caption": "", "transcript": None, "audio_id": " "},
 ]
 
@@ -80,11 +96,11 @@ def test_rows_carry_their_reel_and_are_in_their_shard() -> None:
         assert len(item.rows) > 0
         assert (item.partition, item.closed, item.end) == ("p", 3, False)
         for row in item.rows:
-            reel = poll.reels.row(int(row["tick"]), named=True)
-            assert (row["reel"], row["author"]) == (reel["reel"], reel["author"])
-            assert (row["apply"], row["again"]) == (reel["apply"], reel["again"])
+            reel = int(row["tick"])
+            assert (row["reel"], row["author"]) == (poll.reel[reel], poll.author[reel])
+            assert (row["apply"], row["again"]) == (poll.apply[reel], poll.again[reel])
             identity = label(item, row).split("\x1f")[0]
-            assert row["signal"] == hash_strings(pl.Series([identity]), int(row["kind"]))[0]
+            assert row["signal"] == Strings.of([identity]).hashes(int(row["kind"]))[0]
             assert shard_name(int(row["signal"] >> np.uint64(58))) == item.shard
 
 
@@ -97,8 +113,7 @@ def test_rows_of_a_shard_keep_the_order_of_the_reels() -> None:
 
 def test_every_shard_hears_of_the_watermark() -> None:
     volume = np.array([(1, 1, 5)], VOLUME)
-    poll = fresh(REELS)
-    poll = Fresh("p", poll.reels, 9, True, volume, announce=True)
+    poll = replace(fresh(REELS), closed=9, end=True, volume=volume, announce=True)
     items = Explode()(poll)
     assert [item.shard for item in items] == [shard_name(shard) for shard in range(SHARDS)]
     assert all(item.volume is volume and item.closed == 9 and item.end for item in items)
@@ -112,14 +127,35 @@ def test_a_poll_without_signals(reels: list[dict[str, Any]]) -> None:
     assert [len(item.rows) for item in items] == [0] * SHARDS
 
 
-def test_phrases_are_limited_and_labels_cut() -> None:
-    reel = {"caption": "aa bb cc dd ee ff", "audio_id": "s", "audio_label": "é" * 999}
+def test_phrases_are_limited() -> None:
+    reel = {"caption": "aa bb cc dd ee ff", "audio_id": "s"}
     assert uses(Explode(max_phrases=2)(fresh([reel]))) == [
-        (0, SOUND, "s\x1f" + "é" * MAX_LABEL),
+        (0, SOUND, "s\x1f"),
         (0, PHRASE, "aa bb"),
         (0, PHRASE, "bb cc"),
     ]
     assert len(uses(Explode(max_phrases=0)(fresh([reel])))) == 1
+
+
+@pytest.mark.parametrize(
+    ("title", "artist", "label"),
+    [
+        (None, None, ""),
+        (None, "Me", ""),
+        ("", "Me", ""),
+        ("Song", None, "Song"),
+        ("Song", "", "Song"),
+        ("Song", "Me", "Song – Me"),
+        ("é" * 999, None, "é" * MAX_LABEL),
+        ("é" * (MAX_LABEL - 4), "🎵" * 9, "é" * (MAX_LABEL - 4) + " – 🎵"),
+        ("a" * (MAX_LABEL - 1), "b", "a" * (MAX_LABEL - 1) + " "),
+    ],
+)
+def test_a_sound_is_called_by_title_and_artist(
+    title: str | None, artist: str | None, label: str
+) -> None:
+    reel = {"audio_id": "s", "title": title, "artist": artist}
+    assert uses(Explode()(fresh([reel]))) == [(0, SOUND, "s\x1f" + label)]
 
 
 def test_many_signals_outgrow_the_first_guess() -> None:
@@ -133,9 +169,10 @@ REEL = st.fixed_dictionaries(
     optional={
         "caption": st.none() | TEXT,
         "transcript": st.none() | TEXT,
-        "hashtags": st.none() | st.lists(st.none() | TEXT, max_size=4),
+        "hashtags": st.none() | st.lists(TEXT, max_size=4),
         "audio_id": st.none() | TEXT,
-        "audio_label": st.none() | TEXT,
+        "title": st.none() | TEXT,
+        "artist": st.none() | TEXT,
     },
 )
 
@@ -145,13 +182,34 @@ def test_the_size_of_a_poll_changes_nothing(reels: list[dict[str, Any]], size: i
     explode = Explode()
     whole = identify(fresh(reels))
     parts = [
-        explode(Fresh("p", whole.reels[start : start + size], 3, False))
-        for start in range(0, len(reels), size)
+        explode(part(whole, slice(start, start + size))) for start in range(0, len(reels), size)
     ]
-    assert uses(explode(whole)) == sorted(use for part in parts for use in uses(part))
+    assert uses(explode(whole)) == sorted(use for items in parts for use in uses(items))
 
 
-def test_identify_makes_nothing_of_blank_ids() -> None:
-    ids = ["s-1", "", " \t", None, "a\x1fb"]
-    named = identify(fresh([{"audio_id": sound} for sound in ids])).reels["audio_id"]
-    assert named.to_list() == ["s-1", None, None, None, None]
+@pytest.mark.parametrize(
+    ("sound", "named"),
+    [
+        ("s-1", True),
+        ("é ", True),
+        ("\u2003x", True),
+        ("\u200b", True),
+        ("", False),
+        (" \t", False),
+        ("\u3000\u2028\x85\xa0", False),
+        (None, False),
+        ("a\x1fb", False),
+        ("\x1f", False),
+    ],
+)
+def test_identify_makes_nothing_of_blank_ids(sound: str | None, named: bool) -> None:
+    reels = identify(fresh([{"audio_id": "s"}, {"audio_id": sound, "caption": "c"}])).reels
+    assert reels.texts("audio_id") == ["s", sound if named else None]
+    assert reels.texts("caption") == [None, "c"]
+
+
+def test_input_is_left_as_it_was() -> None:
+    poll = identify(fresh(REELS))
+    before = pickle.dumps(poll)
+    Explode()(poll)
+    assert pickle.dumps(poll) == before

@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 
 from operators.blocks import SHARDS, shard_name
-from operators.catalogue import ReelIds
+from operators.catalogue import Names, ReelIds
 from operators.detect import ShardReport, detect
-from operators.strings import hash_strings
+from operators.strings import Strings
 from operators.synthesise import Synthesise, SynthesiseLogic, SynthesiseSettings
 from schemas.trends import Trend, decode, encode
 from trend.budget import ShardSettings
@@ -54,15 +54,15 @@ def world() -> tuple[pl.DataFrame, dict[int, tuple[Uses, bytes]], Uses]:
         names = pl.Series("reel_id", [f"r{number}-{i}" for i in range(tick.size)])
         frames.append(
             pl.DataFrame(
-                [hash_strings(names), pl.Series("apply", START + tick, pl.Int32), names],
+                [Strings.of(names).hashes(), pl.Series("apply", START + tick, pl.Int32), names],
                 schema=["reel", "apply", "reel_id"],
             )
         )
     for kind, label, number, share in SIGNALS:
         reels = frames[number].filter(pl.Series(rng.random(frames[number].height) < share))
         rows = np.zeros(reels.height, USE)
-        rows["signal"] = hash_strings(pl.Series([label.split("\x1f")[0]]), kind)[0]
-        rows["reel"], rows["author"] = reels["reel"], hash_strings(reels["reel_id"], 9)
+        rows["signal"] = Strings.of([label.split("\x1f")[0]]).hashes(kind)[0]
+        rows["reel"], rows["author"] = reels["reel"], Strings.of(reels["reel_id"]).hashes(9)
         rows["tick"] = rows["apply"] = reels["apply"]
         rows["kind"], rows["label_len"] = kind, len(label.encode())
         shard = int(rows["signal"][0] >> np.uint64(58))
@@ -77,6 +77,10 @@ def world() -> tuple[pl.DataFrame, dict[int, tuple[Uses, bytes]], Uses]:
 REELS, USES, PLATFORM = world()
 
 
+def named(reels: pl.DataFrame) -> Names:
+    return Names(reels["reel"].to_numpy(), reels["apply"].to_numpy(), Strings.of(reels["reel_id"]))
+
+
 def items(step: int) -> Iterator[list[ShardReport | ReelIds]]:
     """What comes to the step, so many ticks at a time."""
     shards = [Shard(SHARD) for _ in range(SHARDS)]
@@ -87,7 +91,7 @@ def items(step: int) -> Iterator[list[ShardReport | ReelIds]]:
         last = min(first + step, START + DAYS * DAY) - 1
         end = last == START + DAYS * DAY - 1
         ids = REELS.filter(pl.col("apply").is_between(first, last))
-        batch: list[ShardReport | ReelIds] = [ReelIds("p", ids, last + 1, end)]
+        batch: list[ShardReport | ReelIds] = [ReelIds("p", named(ids), last + 1, end)]
         for number, shard in enumerate(shards):
             batch += detect(shard_name(number), shard, last)
         yield batch
@@ -194,7 +198,7 @@ def test_a_tick_waits_for_every_shard_and_every_partition() -> None:
     assert synthesise(ids) == []
     assert synthesise(reports[-1:]) == []
     last = START + DAYS * DAY
-    nothing = ReelIds("q", REELS.clear(), last, True)
+    nothing = ReelIds("q", named(REELS.clear()), last, True)
     assert [encode(trend) for trend in synthesise([nothing])] == WHOLE
 
 
@@ -202,7 +206,7 @@ def test_without_input_there_are_no_trends() -> None:
     synthesise = Synthesise(SETTINGS, ["p"])
     end = -(2**31)
     shards = [detect(shard_name(n), Shard(SHARD), end - 1)[0] for n in range(SHARDS)]
-    assert synthesise([ReelIds("p", REELS.clear(), end, True), *shards]) == []
+    assert synthesise([ReelIds("p", named(REELS.clear()), end, True), *shards]) == []
 
 
 def test_examples_are_as_many_as_set() -> None:

@@ -1,13 +1,12 @@
 """The hash is XXH64, for ever: stored state and shards depend on it."""
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operators.strings import buffer, hash_strings
-from trend.hashing import combine, hash_slices, mix64
+from operators.strings import Strings
+from trend.hashing import combine, hash_column, hash_slices, mix64
 
 # Made with the reference implementation (python-xxhash, xxh64_intdigest).
 GOLDEN = [
@@ -39,21 +38,23 @@ def test_mix_and_combine_equal_their_golden_values() -> None:
     assert combine(np.uint64(1), np.uint64(2)) != combine(np.uint64(2), np.uint64(1))
 
 
-@given(st.lists(st.one_of(st.none(), st.text(max_size=80)), max_size=20), st.integers(0, 2**64 - 1))
-def test_a_row_hashes_alike_alone_and_in_any_column(rows: list[str | None], seed: int) -> None:
-    together = hash_strings(pl.Series(rows, dtype=pl.String), seed)
-    assert together.tolist() == [hash_one((row or "").encode(), seed) for row in rows]
+@given(st.lists(st.text(max_size=80), max_size=20), st.integers(0, 2**64 - 1))
+def test_a_row_hashes_alike_alone_and_in_any_column(rows: list[str], seed: int) -> None:
+    column = Strings.of(rows)
+    assert column.hashes(seed).tolist() == [hash_one(row.encode(), seed) for row in rows]
+    starts, lengths = (np.stack([part[::-1], part], 1) for part in (column.starts, column.lengths))
+    hashes = hash_column(column.data, starts, lengths, 1)
+    assert hashes.tolist() == [hash_one(row.encode()) for row in rows]
 
 
-@given(st.lists(st.one_of(st.none(), st.text(max_size=20)), max_size=20), st.integers(0, 5))
-def test_buffer_gives_each_row_back(rows: list[str | None], skip: int) -> None:
-    series = pl.Series(rows, dtype=pl.String)[skip:]
-    data, starts, lengths = buffer(pl.concat([series, series], rechunk=False))
-    whole = data.tobytes()
-    slices = [whole[at : at + n].decode() for at, n in zip(starts, lengths, strict=True)]
-    assert slices == [row or "" for row in rows[skip:]] * 2
+@pytest.mark.parametrize("length", range(100))
+def test_a_slice_hashes_as_its_bytes_wherever_it_is(length: int) -> None:
+    data = np.random.default_rng(length).integers(0, 256, 140, np.uint8)
+    starts = np.arange(40)
+    hashes = hash_slices(data, starts, np.full(40, length), np.uint64(3))
+    assert hashes.tolist() == [hash_one(data[at : at + length].tobytes(), 3) for at in starts]
 
 
 def test_shards_are_even() -> None:
-    shards = hash_strings(pl.Series([f"tag{i}" for i in range(64_000)])) >> np.uint64(58)
+    shards = Strings.of(f"tag{i}" for i in range(64_000)).hashes() >> np.uint64(58)
     assert np.abs(np.bincount(shards.astype(np.int64), minlength=64) - 1000).max() < 150

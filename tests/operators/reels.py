@@ -1,0 +1,49 @@
+"""Reels for tests: from what is unusual of each, and back."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from operators.reels import TEXTS, Reels
+
+
+def reels_of(rows: Sequence[Mapping[str, Any]]) -> Reels:
+    """Reels with the texts, `hashtags` and `time` given; what is not given is null."""
+    data = bytearray(b"no text begins at 0")
+
+    def put(text: str | None) -> tuple[int, int]:
+        start = len(data)
+        data.extend((text or "").encode())
+        return start, -1 if text is None else len(data) - start
+
+    texts = [put(row.get(name)) for row in rows for name in TEXTS]
+    tags = [put(tag) for row in rows for tag in row.get("hashtags") or ()]
+    counts = np.array([len(row.get("hashtags") or ()) for row in rows], np.int32)
+    columns = np.array(texts, np.int32).reshape(len(rows), len(TEXTS), 2)
+    lists = np.array(tags, np.int32).reshape(-1, 2)
+    return Reels(
+        np.frombuffer(data, np.uint8),
+        columns[:, :, 0].copy(),
+        columns[:, :, 1].copy(),
+        np.array([row.get("time", 0) for row in rows], np.int64),
+        (np.cumsum(counts) - counts).astype(np.int32),
+        counts,
+        lists[:, 0].copy(),
+        lists[:, 1].copy(),
+    )
+
+
+def rows_of(reels: Reels) -> list[dict[str, Any]]:
+    """What `reels_of` takes, with everything in it."""
+    starts, lengths, bounds = reels.tags()
+    tags = [
+        reels.data[start : start + length].tobytes().decode()
+        for start, length in zip(starts.tolist(), lengths.tolist(), strict=True)
+    ]
+    texts = {name: reels.texts(name) for name in TEXTS}
+    return [
+        {name: texts[name][i] for name in TEXTS}
+        | {"hashtags": tags[bounds[i] : bounds[i + 1]], "time": int(reels.time[i])}
+        for i in range(len(reels))
+    ]
