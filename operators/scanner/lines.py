@@ -120,25 +120,16 @@ def scan(
     Parameters: `lines` uint8, which has `SLACK` bytes more after `end`; `columns` from `room`, for
     all the bytes and lines of all calls; `filled` what the last call returned.
     """
-    origin, base = address(lines), address(columns.data)
-    starts, lengths, times = (
-        address(columns.starts),
-        address(columns.lengths),
-        address(columns.time),
-    )
+    origin = address(lines)
+    base, starts, lengths = address(columns.data), address(columns.starts), address(columns.lengths)
+    times, texts = address(columns.time), 4 * len(TEXTS)
     tag_starts, tag_lengths = address(columns.tag_starts), address(columns.tag_lengths)
     data, rows, tags, doubts, number = filled
     start = origin + first
     while start < origin + end:
         columns.lengths[rows] = -1
-        row = Row(
-            base,
-            starts + rows * 4 * len(TEXTS),
-            lengths + rows * 4 * len(TEXTS),
-            times + rows * 8,
-            tag_starts,
-            tag_lengths,
-        )
+        places = (starts + rows * texts, lengths + rows * texts, times + rows * 8)
+        row = Row(base, *places, tag_starts, tag_lengths)
         at, to, tag = _line(start, base + data, tags, row)
         if at == DOUBT or at - start > LINE_LIMIT + 1:
             columns.doubt_line[doubts] = number
