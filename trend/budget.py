@@ -6,8 +6,9 @@ from typing import Final
 
 from trend import layout as k
 from trend.expectation import check_windows
-from trend.layout import HOURS
 
+MIN_SIGNAL: Final = k.ROW_BYTES + k.PAGE_BYTES
+"""Bytes of a signal with one page of history and no label."""
 MIN_ROWS: Final = 64
 MIN_LOG: Final = 256
 MIN_PAIRS: Final = 256
@@ -41,20 +42,24 @@ class ShardSettings:
         return 3600 // self.tick_seconds
 
     @cached_property
+    def max_bytes(self) -> int:
+        """For admitted signals with their labels and history: six tenths of the budget."""
+        return max(MIN_ROWS * MIN_SIGNAL, int(self.memory_bytes * 0.6))
+
+    @cached_property
     def max_rows(self) -> int:
-        """Signals in the table: six tenths of the budget."""
-        a_row = 4 * (24 * self.ticks_per_hour + HOURS) + k.SIGNAL.itemsize + 32
-        return max(MIN_ROWS, int(self.memory_bytes * 0.6) // a_row)
+        """Signals in the table, if each had the least of history."""
+        return self.max_bytes // MIN_SIGNAL
 
     @cached_property
     def max_uses(self) -> int:
-        """Uses in the log, a power of two: up to two tenths of the budget."""
-        return max(MIN_LOG, power_below(int(self.memory_bytes * 0.2) // (k.LOGGED.itemsize + 8)))
+        """Uses in the log, a power of two: up to a quarter of the budget."""
+        return max(MIN_LOG, power_below(self.memory_bytes // 4 // (k.LOGGED.itemsize + 4)))
 
     @cached_property
     def max_pairs(self) -> int:
-        """Slots of the pairs, a power of two: up to two tenths of the budget."""
-        return max(MIN_PAIRS, power_below(int(self.memory_bytes * 0.2) // k.PAIR.itemsize))
+        """Places for pairs: fifteen hundredths of the budget."""
+        return max(MIN_PAIRS, int(self.memory_bytes * 0.15) // k.PAIR.itemsize)
 
 
 def power_below(number: int) -> int:

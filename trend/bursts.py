@@ -12,13 +12,16 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from trend import history
+from trend.compiled import inlined, kernel
+from trend.counts import advance_row
 from trend.expectation import (
     BASELINE,
     BEFORE,
     LIFE,
     NOVELTY_FLOOR,
+    SINCE,
     START,
     baseline,
     before,
@@ -27,12 +30,12 @@ from trend.expectation import (
 )
 from trend.expectation import WINDOW as WINDOW_VOLUME
 from trend.layout import (
-    AUTHORS,
+    BY_HOUR,
     FIRST_USE,
-    HOURS,
     I32,
     I64,
-    REELS,
+    NONE,
+    TICKS,
     TRACKED,
     U8,
     U64,
@@ -41,7 +44,9 @@ from trend.layout import (
     Int,
     Records,
 )
-from trend.rings import advance_row, moment, row_sum
+from trend.log import before as use_before
+from trend.log import place_of
+from trend.rings import moment, ring_sum
 from trend.significance import log10_upper_tail
 
 F64 = npt.NDArray[np.float64]
@@ -94,9 +99,10 @@ class Reports(NamedTuple):
     series: F64  # [., SERIES_HOURS, 2] reels and expected reels an hour, oldest first
     labels: U8  # [.]
     live: I64  # [., 2] tick and signals in the table from that tick on
+    near: I64  # [W] for the one that is judged: its authors in the hours that each window touches
 
 
-@njit(cache=True, inline="always")
+@inlined
 def judge(
     c: Counts,
     out: Reports,
@@ -119,52 +125,38 @@ def judge(
         min_authors: authors in a window below which nothing is a burst.
         min_growth: authors over expected authors below which nothing is a burst.
     """
-    signals, ticks, hours = c.signals, c.ticks, c.hours
-    day = ticks.shape[1]
-    here = moment(now, day, ticks_per_hour)
-    out_authors, out_expected, used = out.authors, out.expected, out.used
+    signals = c.signals
     for at in range(count):
         row = rows[at]
-        i = used[0]
-        kept, total = signals[row].hours_authors, signals[row].total
-        within = near = np.int64(0)
-        back = np.int64(0)
-        at_tick, hour, at_hour = here.at, here.hour, here.hour_at
+        i = out.used[0]
+        kept, total = np.int64(signals[row].hours_authors), np.int64(signals[row].total)
+        within, near = out.authors[i], out.near
+        history.authors_since(c, row, TICKS, sums, SINCE, within)
+        history.authors_since(c, row, BY_HOUR, sums, START, near)
         best = windows.size - 1
         least = 0.0
         missing = NEVER
         for w in range(windows.size):
-            length = windows[w] * ticks_per_hour
-            while back < length:
-                within += ticks[row, at_tick, AUTHORS]
-                at_tick = at_tick - 1 if at_tick > 0 else day - 1
-                back += 1
-            while hour >= sums[w, START]:
-                near += hours[row, at_hour, AUTHORS]
-                at_hour = at_hour - 1 if at_hour > 0 else HOURS - 1
-                hour -= 1
-            out_authors[i, w] = within
             base, seen = baseline(
-                kept - near,
-                total - near,
+                kept - near[w],
+                total - near[w],
                 sums[w, WINDOW_VOLUME],
                 sums[w, BASELINE],
                 sums[w, LIFE],
             )
-            out_expected[i, w] = base
+            out.expected[i, w] = base
             needed = max(float(min_authors), min_growth * base)
             if base < 0:
-                missing = min(
-                    missing, np.int64(1)
-                )  # once there is a past to compare with, it may burst
+                # Once there is a past to compare with, it may burst.
+                missing = min(missing, np.int64(1))
                 continue
-            missing = min(missing, np.int64(np.ceil(CAUTION * needed)) - within)
-            if within < needed:
+            missing = min(missing, np.int64(np.ceil(CAUTION * needed)) - within[w])
+            if within[w] < needed:
                 continue
-            season = with_season(hours, row, windows[w], base, sums[w])
+            season = with_season(c, row, windows[w], base, sums[w])
             expected, evidence = with_floor(season, seen)
-            if within >= min_growth * expected:
-                log10_p = log10_upper_tail(float(within), expected, evidence)
+            if within[w] >= min_growth * expected:
+                log10_p = log10_upper_tail(float(within[w]), expected, evidence)
                 if log10_p < least:
                     least = log10_p
                     best = w
@@ -178,7 +170,7 @@ def judge(
             _report(c, out, row, now, windows, sums, best, least, ticks_per_hour)
 
 
-@njit(cache=True)
+@kernel
 def _report(
     c: Counts,
     out: Reports,
@@ -192,8 +184,9 @@ def _report(
 ) -> None:
     """Complete the report on a signal, whose authors and baseline are in place."""
     n, signals = c.n, c.signals
-    day = c.ticks.shape[1]
+    day = c.volume.size - 1
     i = out.used[0]
+    out.numbers[i, ONSET] = now
     burst = log10_p <= REPORT_LOG10_P
     if burst:
         if signals[row].tracked == UNTRACKED:
@@ -201,26 +194,16 @@ def _report(
             n[TRACKED] += 1
             signals[row].detailed = 0
         signals[row].tracked = now + TRACKED_DAYS * day
-    out.numbers[i, ONSET] = now
-    reels = np.int64(0)
-    back = np.int64(0)
-    at = now % day
+    _reels_by_window(c, out, i, row, sums, best)
     for w in range(windows.size):
-        while back < windows[w] * ticks_per_hour:
-            if c.ticks[row, at, REELS] > 0:
-                reels += c.ticks[row, at, REELS]
-                if w <= best:
-                    out.numbers[i, ONSET] = now - back
-            at = at - 1 if at > 0 else day - 1
-            back += 1
-        out.reels[i, w] = reels
         out.volume[i, w] = sums[w, WINDOW_VOLUME]
         first, last, by_tick = before(now, windows[w], day, ticks_per_hour)
-        authors = row_sum(c.ticks if by_tick else c.hours, row, AUTHORS, first, last)
+        which = TICKS if by_tick else BY_HOUR
+        authors = history.authors_between(c, row, which, first, last)
         out.before[i, w] = authors * sums[w, WINDOW_VOLUME] / max(sums[w, BEFORE], 1)
         base = out.expected[i, w]
         if base >= 0:
-            season = with_season(c.hours, row, windows[w], base, sums[w])
+            season = with_season(c, row, windows[w], base, sums[w])
             out.expected[i, w] = max(season, NOVELTY_FLOOR)
     out.signal[i] = signals[row].key
     out.log10_p[i] = log10_p
@@ -228,7 +211,7 @@ def _report(
     out.numbers[i, KIND] = signals[row].kind
     out.numbers[i, BURST] = burst
     out.numbers[i, WINDOW] = best
-    out.numbers[i, HOUR_REELS] = c.hours[row, (now // ticks_per_hour) % HOURS, REELS]
+    out.numbers[i, HOUR_REELS] = _reels_at(c, row, now // ticks_per_hour)
     out.numbers[i, LABEL_LEN] = 0
     out.numbers[i, SAMPLE_LEN] = 0
     if (
@@ -240,7 +223,36 @@ def _report(
     out.used[0] = i + 1
 
 
-@njit(cache=True)
+@kernel
+def _reels_by_window(c: Counts, out: Reports, i: Int, row: Int, sums: I64, best: Int) -> None:
+    """Tell the reels in each window, and the first tick with a use in window `best`."""
+    reels = np.int64(0)
+    w = 0
+    page, at = history.newest(c, row, TICKS)
+    while page != NONE and w < sums.shape[0]:
+        entry = c.pages[page, at]
+        if entry >> history.PLACE < sums[w, SINCE]:
+            out.reels[i, w] = reels
+            w += 1
+            continue
+        reels += history.reels_in(entry)
+        if w <= best:
+            out.numbers[i, ONSET] = entry >> history.PLACE
+        page, at = history.older(c, row, TICKS, page, at)
+    out.reels[i, w:] = reels
+
+
+@inlined
+def _reels_at(c: Counts, row: Int, hour: Int) -> Int:
+    """Return the reels of an hour, which is the last one or empty."""
+    page, at = history.newest(c, row, BY_HOUR)
+    reels = np.int64(0)
+    if page != NONE and c.pages[page, at] >> history.PLACE == hour:
+        reels = history.reels_in(c.pages[page, at])
+    return reels
+
+
+@kernel
 def _detail(
     c: Counts, out: Reports, i: Int, row: Int, now: Int, volume: Int, ticks_per_hour: Int
 ) -> None:
@@ -252,35 +264,39 @@ def _detail(
         out.labels[out.used[3] + b] = c.labels[signal.label_at + b]
     out.used[3] += signal.label_len
     room = out.samples[out.used[1] : out.used[1] + SAMPLE]
-    taken, known = _sample(c.n, c.uses, signal.head, now - c.volume.size, room)
+    taken, known = _sample(c.n, c.uses, signal.head, now - c.volume.size + 1, room)
     out.numbers[i, SAMPLE_AT] = out.used[1]
     out.numbers[i, SAMPLE_LEN] = taken
     out.numbers[i, SAMPLED] = known < signal.day_reels
     out.used[1] += taken
     out.numbers[i, SERIES_AT] = out.used[2]
     share = max(out.expected[i, out.expected.shape[1] - 1], 0.0) / max(volume, 1)
-    hour = now // ticks_per_hour
+    oldest = now // ticks_per_hour - SERIES_HOURS + 1
+    series = out.series[out.used[2]]
     for h in range(SERIES_HOURS):
-        at = (hour - SERIES_HOURS + 1 + h) % HOURS
-        out.series[out.used[2], h, 0] = c.hours[row, at, REELS]
-        out.series[out.used[2], h, 1] = share * c.hour_volume[at]
+        series[h, 0] = 0.0
+        series[h, 1] = share * ring_sum(c.hour_volume, oldest + h, oldest + h)
+    page, at = history.newest(c, row, BY_HOUR)
+    while page != NONE and c.pages[page, at] >> history.PLACE >= oldest:
+        entry = c.pages[page, at]
+        series[(entry >> history.PLACE) - oldest, 0] = history.reels_in(entry)
+        page, at = history.older(c, row, BY_HOUR, page, at)
     out.used[2] += 1
 
 
-@njit(cache=True)
+@kernel
 def _sample(n: I64, uses: Records, head: Int, after: Int, sample: U64) -> tuple[Int, Int]:
     """Take the reels of later ticks than `after` with the smallest hashes, ascending.
 
     Returns:
         How many there are in `sample`, and of how many uses it was taken.
     """
-    mask = uses.size - 1
     taken = 0
     known = 0
     use = head
     while use >= n[FIRST_USE]:
-        at = use & mask
-        use = uses[at].prev
+        at = place_of(uses, use)
+        use = use_before(uses, use)
         reel = uses[at].reel
         if uses[at].tick <= after:
             continue
@@ -298,11 +314,11 @@ def _sample(n: I64, uses: Records, head: Int, after: Int, sample: U64) -> tuple[
     return taken, known
 
 
-@njit(cache=True, inline="always")
+@inlined
 def tracked(c: Counts, now: Int, ticks_per_hour: Int) -> Int:
     """Bring the tracked rows to `now`, let go of those that are no longer; return their number."""
     n, signals = c.n, c.signals
-    here = moment(now, c.volume.size, ticks_per_hour)
+    here = moment(now, c.volume.size - 1, ticks_per_hour)
     kept = 0
     for i in range(n[TRACKED]):
         row = c.tracked_rows[i]
@@ -311,6 +327,6 @@ def tracked(c: Counts, now: Int, ticks_per_hour: Int) -> Int:
             continue
         c.tracked_rows[kept] = row
         kept += 1
-        advance_row(signals, c.ticks, c.hours, row, here)
+        advance_row(c, row, here)
     n[TRACKED] = kept
     return kept

@@ -7,94 +7,134 @@ says where to go on.
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
-from trend import counts, rings
+from trend import counts, log, rings
 from trend import layout as k
 from trend.bursts import Reports, judge, tracked
+from trend.compiled import inlined, kernel
 from trend.expectation import volume_sums
-from trend.layout import I64, U8, Counts, Int, Records
+from trend.layout import I32, I64, U8, U64, Counts, Int, Records
 from trend.signals import SHARD_BITS
-from trend.tables import PRESSURE
 
 FINISHED: Final = 0
-NEED_ROWS: Final = 1
+NEED_ROOM: Final = 1
 NEED_LOG: Final = 2
 NEED_PAIRS: Final = 3
-NEED_LABELS: Final = 4
-NEED_REPORTS: Final = 5
-NEED_CLEANING: Final = 6
+NEED_REPORTS: Final = 4
+NEED_CLEANING: Final = 5
 
 # Indices into the cursor.
-TICK_START: Final = 0
-USE_AT: Final = 1
-VOLUME_AT: Final = 2
-TOUCHED: Final = 3
-INSIDE: Final = 4  # 1: in the middle of a tick
+TICK: Final = 0  # that is to be closed
+START: Final = 1  # its uses in `order`
+STOP: Final = 2
+LABEL_BYTES: Final = 3  # of its uses
+VOLUME_AT: Final = 4
 CURSOR: Final = 5
 
+PAIR_LOAD: Final = 0.6
 _NEVER: Final = np.iinfo(np.int64).max
-_PAIR_LOAD: Final = 0.6
-_SHORT_RUN: Final = 16
 
 
-def order_of(rows: Records) -> npt.NDArray[np.intp]:
-    """Return the order by tick of effect, signal and reel.
+def order_of(rows: Records, through: int) -> I64:
+    """Return the order of the rows that take effect by `through`: by that tick, signal and reel.
 
-    One sort by a key of the tick and most bits of the signal, then another for the few runs of
-    equal keys; a sort by three keys takes five times as long.
+    Numbers are sorted whose top bits are the tick and most of the signal's and whose low bits say
+    which row it is; then the few rows with equal top bits. A sort by three keys takes five times as
+    long.
     """
-    if rows.size == 0:
-        return np.zeros(0, np.intp)
-    first = int(rows["apply"].min())
-    span = int(rows["apply"].max()) - first
-    bits = span.bit_length()
-    key: k.U64 = rows["signal"] << np.uint64(SHARD_BITS) >> np.uint64(bits)
-    if bits:
-        key |= (rows["apply"] - first).astype(np.uint64) << np.uint64(64 - bits)
-    order = np.argsort(key, kind="stable")
-    _order_runs(key[order], rows, order)
+    keys = np.empty(rows.size, np.uint64)
+    low_bits = rows.size.bit_length()
+    due = _sort_keys(rows, through, low_bits, keys)
+    keys = keys[:due]
+    keys.sort()
+    order = np.empty(due, np.int64)
+    _order(rows, keys, low_bits, order)
     return order
 
 
-@njit(cache=True)
-def _order_runs(keys: npt.NDArray[np.uint64], rows: Records, order: I64) -> None:
-    """Order each run of equal keys by signal and reel."""
+@kernel
+def _sort_keys(rows: Records, through: Int, low_bits: Int, keys: U64) -> Int:
+    """Write the keys of the rows that take effect by `through`; return how many they are."""
+    first = last = np.int64(through)
+    for i in range(rows.size):
+        first = min(first, np.int64(rows[i].apply))
+    tick_bits = 0
+    while (last - first) >> tick_bits:
+        tick_bits += 1
+    due = 0
+    for i in range(rows.size):
+        if rows[i].apply <= through:
+            key = (rows[i].signal << np.uint64(SHARD_BITS)) >> np.uint64(tick_bits)
+            if tick_bits > 0:
+                key |= np.uint64(rows[i].apply - first) << np.uint64(64 - tick_bits)
+            keys[due] = (key >> np.uint64(low_bits) << np.uint64(low_bits)) | np.uint64(i)
+            due += 1
+    return due
+
+
+@kernel
+def _order(rows: Records, keys: U64, low_bits: Int, order: I64) -> None:
+    """Fill `order` from sorted keys: rows with equal top bits by tick, signal and reel."""
+    low = (np.uint64(1) << np.uint64(low_bits)) - np.uint64(1)
     start = 0
     while start < keys.size:
-        stop = start + 1
-        while stop < keys.size and keys[stop] == keys[start]:
+        stop = start
+        while stop < keys.size and keys[stop] | low == keys[start] | low:
+            order[stop] = np.int64(keys[stop] & low)
             stop += 1
-        if stop - start > _SHORT_RUN:
-            run = order[start:stop].copy()
-            by_reel = np.argsort(rows["reel"][run], kind="mergesort")
-            run = run[by_reel]
-            order[start:stop] = run[np.argsort(rows["signal"][run], kind="mergesort")]
-        else:
-            for i in range(start + 1, stop):
-                moved = order[i]
-                j = i
-                while j > start and _is_before(rows[moved], rows[order[j - 1]]):
-                    order[j] = order[j - 1]
-                    j -= 1
-                order[j] = moved
+        _sort_run(rows, order, start, stop)
         start = stop
 
 
-@njit(cache=True)
+@inlined
+def _sort_run(rows: Records, order: I64, start: Int, stop: Int) -> None:
+    """Sort `order[start:stop]`: Shell's sort, which is an insertion sort where they are few."""
+    gap = 1
+    while gap < (stop - start) // 9:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for i in range(start + gap, stop):
+            moved = order[i]
+            j = i
+            while j - gap >= start and _is_before(rows[moved], rows[order[j - gap]]):
+                order[j] = order[j - gap]
+                j -= gap
+            order[j] = moved
+        gap //= 3
+
+
+@kernel
 def _is_before(a: Any, b: Any) -> bool:
-    return bool(a.signal < b.signal or (a.signal == b.signal and a.reel < b.reel))
+    if a.apply != b.apply:
+        return bool(a.apply < b.apply)
+    if a.signal != b.signal:
+        return bool(a.signal < b.signal)
+    return bool(a.reel < b.reel)
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def leave(rows: Records, labels: U8, through: Int, left: Records, left_labels: U8) -> Int:
+    """Copy the rows of later ticks than `through`, and their labels; return the labels' bytes."""
+    count = at = 0
+    for i in range(rows.size):
+        if rows[i].apply > through:
+            left[count] = rows[i]
+            left[count].label_at = at
+            for b in range(rows[i].label_len):
+                left_labels[at + b] = labels[rows[i].label_at + b]
+            at += rows[i].label_len
+            count += 1
+    return at
+
+
+@kernel
 def close(
     c: Counts,
     out: Reports,
     rows: Records,
     labels: U8,
     order: I64,
-    touched: npt.NDArray[np.int32],
+    touched: I32,
     volume: Records,
     cursor: I64,
     through: Int,
@@ -105,117 +145,141 @@ def close(
     ticks_per_hour: Int,
     max_rows: Int,
     max_uses: Int,
+    max_bytes: Int,
 ) -> int:
     """Close ticks until `through` or until room is needed; `cursor` says where to go on."""
     n = c.n
     while True:
-        start = cursor[TICK_START]
-        tick = np.int64(rows[order[start]].apply) if start < rows.size else _NEVER
-        if n[k.TRACKED] > 0:
-            tick = min(tick, ((n[k.NOW] + 1) // ticks_per_hour + 1) * ticks_per_hour - 1)
+        _next_tick(n, rows, order, cursor, ticks_per_hour)
+        tick, start, stop = cursor[TICK], cursor[START], cursor[STOP]
         if tick > through:
             break
-        stop = start
-        while stop < rows.size and rows[order[stop]].apply == tick:
-            stop += 1
-        if cursor[INSIDE] == 0:
-            need = _need(c, out, tick, stop - start, max_rows, max_uses)
-            if need != FINISHED:
-                return need
-            cursor[VOLUME_AT] = rings.add_volume(
-                n, c.volume, c.hour_volume, volume, cursor[VOLUME_AT], tick, ticks_per_hour
-            )
-            rings.advance_volume(n, c.volume, c.hour_volume, tick, ticks_per_hour)
-            counts.expire_uses(n, c.uses, tick, c.volume.size)
-            cursor[USE_AT] = start
-            cursor[TOUCHED] = 0
-            cursor[INSIDE] = 1
-        why, cursor[USE_AT], cursor[TOUCHED] = counts.count_uses(
+        need = _need(c, out, cursor, max_rows, max_uses, max_bytes)
+        if need != FINISHED:
+            return need
+        cursor[VOLUME_AT] = rings.add_volume(
+            n, c.volume, c.hour_volume, volume, cursor[VOLUME_AT], tick, ticks_per_hour
+        )
+        rings.advance_volume(n, c.volume, c.hour_volume, tick, ticks_per_hour)
+        log.expire(n, c.uses, tick - c.volume.size + 1)
+        count = counts.count_uses(
             c,
             rows,
             labels,
             order,
-            cursor[USE_AT],
+            start,
             stop,
             tick,
             ticks_per_hour,
             max_rows,
             min_authors,
             touched,
-            cursor[TOUCHED],
         )
-        if why != counts.COUNTED:
-            return NEED_ROWS if why == counts.NO_ROW else NEED_LABELS
         if n[k.ROWS] != n[k.LIVE]:
             n[k.LIVE] = n[k.ROWS]
             out.live[out.used[4], 0] = tick
             out.live[out.used[4], 1] = n[k.ROWS]
             out.used[4] += 1
         hourly = n[k.TRACKED] > 0 and (tick + 1) % ticks_per_hour == 0
-        count = cursor[TOUCHED]
         if count > 0 or hourly:
             volume_sums(n, c.volume, c.hour_volume, tick, windows, ticks_per_hour, sums)
-            if hourly:
-                followed = tracked(c, tick, ticks_per_hour)
-                judge(
-                    c,
-                    out,
-                    c.tracked_rows,
-                    followed,
-                    tick,
-                    windows,
-                    sums,
-                    min_authors,
-                    min_growth,
-                    ticks_per_hour,
-                    True,
-                )
-                count = _without_tracked(c.signals, touched, count)
+        if hourly:
+            followed = tracked(c, tick, ticks_per_hour)
             judge(
                 c,
                 out,
-                touched,
-                count,
+                c.tracked_rows,
+                followed,
                 tick,
                 windows,
                 sums,
                 min_authors,
                 min_growth,
                 ticks_per_hour,
-                False,
+                True,
             )
+            count = _without_tracked(c.signals, touched, count)
+        judge(
+            c,
+            out,
+            touched,
+            count,
+            tick,
+            windows,
+            sums,
+            min_authors,
+            min_growth,
+            ticks_per_hour,
+            False,
+        )
         n[k.NOW] = tick
-        cursor[TICK_START] = stop
-        cursor[INSIDE] = 0
+        cursor[START] = stop
     cursor[VOLUME_AT] = rings.add_volume(
         n, c.volume, c.hour_volume, volume, cursor[VOLUME_AT], through, ticks_per_hour
     )
     return FINISHED
 
 
-@njit(cache=True, inline="always")
-def _need(c: Counts, out: Reports, tick: Int, uses: Int, max_rows: Int, max_uses: Int) -> int:
-    """Return what must be done before a tick with so many uses can be closed."""
+@inlined
+def _next_tick(n: I64, rows: Records, order: I64, cursor: I64, ticks_per_hour: Int) -> None:
+    """Say in `cursor` which tick has something to do next, and what its uses are."""
+    start = cursor[START]
+    tick = np.int64(rows[order[start]].apply) if start < order.size else _NEVER
+    if n[k.TRACKED] > 0:
+        tick = min(tick, ((n[k.NOW] + 1) // ticks_per_hour + 1) * ticks_per_hour - 1)
+    stop = start
+    label_bytes = np.int64(0)
+    while stop < order.size and rows[order[stop]].apply == tick:
+        label_bytes += min(rows[order[stop]].label_len, k.MAX_LABEL)
+        stop += 1
+    cursor[TICK] = tick
+    cursor[STOP] = stop
+    cursor[LABEL_BYTES] = label_bytes
+
+
+@inlined
+def bytes_of(n: I64) -> Int:
+    """Return the bytes that admitted signals take: rows, their labels and their history."""
+    return n[k.ROWS] * k.ROW_BYTES + n[k.LABEL_BYTES] + n[k.PAGES] * k.PAGE_BYTES
+
+
+@inlined
+def _need(
+    c: Counts, out: Reports, cursor: I64, max_rows: Int, max_uses: Int, max_bytes: Int
+) -> int:
+    """Return what must be done before the tick in `cursor` can be closed."""
     n = c.n
+    tick = cursor[TICK]
+    uses = cursor[STOP] - cursor[START]
+    rows = min(uses, max_rows - n[k.ROWS])
+    need = FINISHED
     if out.used[0] + uses + n[k.TRACKED] + 1 > out.signal.size or out.used[4] == out.live.shape[0]:
-        return NEED_REPORTS
-    if uses == 0:
-        return FINISHED
-    if n[k.CLEANED] != tick and (
-        tick // c.volume.size > n[k.DAY] or n[k.ROWS] > PRESSURE * max_rows
+        need = NEED_REPORTS
+    elif uses == 0:
+        need = FINISHED
+    elif n[k.CLEANED] != tick and (
+        tick // (c.volume.size - 1) > n[k.DAY]
+        or bytes_of(n) > k.PRESSURE * max_bytes
+        or n[k.ROWS] > k.PRESSURE * max_rows
     ):
-        return NEED_CLEANING
-    if c.uses.size < max_uses:
-        counts.expire_uses(n, c.uses, tick, c.volume.size)
+        need = NEED_CLEANING
+    elif (
+        n[k.ROWS] + rows > c.signals.size
+        or n[k.LABEL_BYTES] + cursor[LABEL_BYTES] > c.labels.size
+        or n[k.PAGES] + 2 * uses > c.pages.shape[0]
+    ):
+        need = NEED_ROOM
+    elif n[k.PAIRS] + 2 * uses > PAIR_LOAD * c.pairs.size:
+        need = NEED_PAIRS
+    elif c.uses.size < max_uses:
+        log.expire(n, c.uses, tick - c.volume.size + 1)
         if c.uses.size - (n[k.NEXT_USE] - n[k.FIRST_USE]) < 4 * uses:
-            return NEED_LOG
-    if n[k.PAIRS] + 2 * uses > _PAIR_LOAD * c.pairs.size:
-        return NEED_PAIRS
-    return FINISHED
+            need = NEED_LOG
+    return need
 
 
-@njit(cache=True, inline="always")
-def _without_tracked(signals: Records, touched: npt.NDArray[np.int32], count: Int) -> int:
+@inlined
+def _without_tracked(signals: Records, touched: I32, count: Int) -> Int:
     """Keep those of the first `count` rows that are not tracked; return how many."""
     kept = 0
     for i in range(count):

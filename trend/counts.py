@@ -8,146 +8,85 @@ counted into it, and its label is kept.
 An author counts once a day and signal, however many reels they post: `authors` are authors who used
 the signal and had not done so within the day before. That makes counts of windows additive.
 
-    log      the uses of the last day: reel, author, tick; chained per admitted signal, and per hash
-             bucket for young ones. A ring: what is overwritten is older than a day, or beyond the
-             budget.
-    pairs    (signal, author) -> tick of the author's last counted use, for admitted signals
-    rows     per admitted signal: ticks of the last day and hours of the last fifteen days, as rings
-             that are advanced when the row is touched
-
-Kernels take the arrays they use one by one: passing all of `Counts` costs numba a reference count
-for each array, more than counting a use does.
+    log      the uses of the last day (`trend.log`)
+    pairs    when each author last used a signal, for admitted signals (`trend.pairs`)
+    rows     per admitted signal: sums, and the history of the last day by tick and of the last
+             fifteen days by hour (`trend.history`), which is brought forward when it is touched
 
 Everything here happens tick by tick, in an order that follows from the data alone, so that no
 result depends on how the input was cut into polls.
 """
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
-from numba import njit
 
-from trend.hashing import combine
+from trend import history, log
+from trend.compiled import inlined, kernel
 from trend.layout import (
     ADMIT_AUTHORS,
-    AUTHORS,
+    BY_HOUR,
     CROWD,
     FIRST_USE,
-    FULL,
-    HOURS,
     I32,
     I64,
     LABEL_BYTES,
     MAX_LABEL,
-    NEXT_USE,
     NONE,
-    PAIRS,
-    REELS,
     ROWS,
     SAMPLE_LIMIT,
     SAMPLED_ABOVE,
+    TICKS,
     U8,
-    U16,
     UNTRACKED,
     Counts,
     Int,
     Records,
 )
-from trend.rings import Moment, advance_row, moment
+from trend.pairs import pair_is_new
+from trend.rings import Moment, moment
+from trend.signals import SHARD_BITS
 
 
-@njit(cache=True, inline="always")
+@inlined
 def slot_of(slots: I32, signals: Records, key: np.uint64) -> Int:
     """Return the slot that holds `key`'s row, or the free one where it would go."""
-    mask = slots.size - 1
-    at = np.int64(key & np.uint64(mask))
+    top = (key << np.uint64(SHARD_BITS)) >> np.uint64(32)
+    at = np.int64((top * np.uint64(slots.size)) >> np.uint64(32))
     while slots[at] != 0 and signals[slots[at] - 1].key != key:
-        at = (at + 1) & mask
+        at = at + 1 if at + 1 < slots.size else 0
     return at
 
 
-@njit(cache=True, inline="always")
-def _count_use(
-    signals: Records, ticks: U16, hours: U16, row: Int, now: Moment, when: Moment, new_author: Int
-) -> None:
-    """Add one reel of `when`, and `new_author` authors (0 or 1), to a row brought to `now`."""
-    if now.tick - when.tick < ticks.shape[1] and ticks[row, when.at, REELS] < FULL:
-        ticks[row, when.at, REELS] += 1
-        ticks[row, when.at, AUTHORS] += new_author
-        signals[row].day_reels += 1
-        signals[row].day_authors += new_author
-    if now.hour - when.hour < HOURS and hours[row, when.hour_at, REELS] < FULL:
-        hours[row, when.hour_at, REELS] += 1
-        hours[row, when.hour_at, AUTHORS] += new_author
-        signals[row].hours_authors += new_author
-    signals[row].total += new_author
+@inlined
+def advance_row(c: Counts, row: Int, now: Moment) -> None:
+    """Let go of what is out of a row's reach at `now`."""
+    if c.chains[row, TICKS].first <= now.day_start:
+        authors, reels = history.drop_until(c, row, TICKS, now.day_start)
+        c.signals[row].day_authors -= authors
+        c.signals[row].day_reels -= reels
+    if c.chains[row, BY_HOUR].first <= now.hours_start:
+        authors, reels = history.drop_until(c, row, BY_HOUR, now.hours_start)
+        c.signals[row].hours_authors -= authors
 
 
-@njit(cache=True, inline="always")
-def _pair_is_new(
-    n: I64, pairs: Records, signal: np.uint64, author: np.uint64, tick: Int, day: Int
-) -> Int:
-    """Return 1 if the author had not used the signal within the day before; note it either way."""
-    key = combine(signal, author)
-    if key == 0:
-        key = np.uint64(1)
-    mask = pairs.size - 1
-    at = np.int64(key & np.uint64(mask))
-    while pairs[at].key != 0:
-        if pairs[at].key == key:
-            last = pairs[at].tick
-            if abs(tick - last) < day:
-                return 0
-            if tick > last:
-                pairs[at].tick = tick
-            return 1
-        at = (at + 1) & mask
-    pairs[at].key = key
-    pairs[at].tick = tick
-    n[PAIRS] += 1
-    return 1
+@inlined
+def _count_use(c: Counts, row: Int, now: Moment, tick: Int, hour: Int, new_author: Int) -> None:
+    """Add one reel of a tick, and `new_author` authors (0 or 1), to a row brought to `now`."""
+    if tick > now.day_start and history.add_reel(c, row, TICKS, tick, new_author) == 1:
+        c.signals[row].day_reels += 1
+        c.signals[row].day_authors += new_author
+    if hour > now.hours_start and history.add_reel(c, row, BY_HOUR, hour, new_author) == 1:
+        c.signals[row].hours_authors += new_author
+    c.signals[row].total += new_author
 
 
-@njit(cache=True, inline="always")
-def _append_use(
-    n: I64,
-    uses: Records,
-    signal: np.uint64,
-    reel: np.uint64,
-    author: np.uint64,
-    tick: Int,
-    prev: Int,
-    young: Int,
-) -> Int:
-    """Append a use to the log and return its sequence number; the oldest goes if it is full."""
-    use = n[NEXT_USE]
-    at = use & (uses.size - 1)
-    uses[at].signal = signal
-    uses[at].reel = reel
-    uses[at].author = author
-    uses[at].prev = prev
-    uses[at].tick = tick
-    uses[at].young = young
-    n[NEXT_USE] = use + 1
-    if use + 1 - n[FIRST_USE] > uses.size:
-        n[FIRST_USE] += 1
-    return use
-
-
-@njit(cache=True)
-def expire_uses(n: I64, uses: Records, now: Int, day: Int) -> None:
-    """Let go of the oldest uses as far as they are a day old at `now`."""
-    mask = uses.size - 1
-    while n[FIRST_USE] < n[NEXT_USE] and uses[n[FIRST_USE] & mask].tick <= now - day:
-        n[FIRST_USE] += 1
-
-
-@njit(cache=True, inline="always")
+@inlined
 def _is_ordinary(again: Int, tick: Int, now: Int) -> bool:
     return again == 0 and tick == now
 
 
-@njit(cache=True)
+@kernel
 def order_group(rows: Records, order: I64, start: Int, stop: Int, now: Int) -> None:
     """Put a group's late and repeated uses last, in an order that follows from the data.
 
@@ -168,7 +107,7 @@ def order_group(rows: Records, order: I64, start: Int, stop: Int, now: Int) -> N
         order[j] = moved
 
 
-@njit(cache=True)
+@kernel
 def _comes_before(a: Any, b: Any) -> bool:
     if a.again != b.again:
         return bool(a.again < b.again)
@@ -179,14 +118,8 @@ def _comes_before(a: Any, b: Any) -> bool:
     return bool(a.reel < b.reel)
 
 
-# Why `count_uses` stopped.
-COUNTED: Final = 0
-NO_ROW: Final = 1
-NO_LABEL_ROOM: Final = 2
-
-
-@njit(cache=True, inline="always")
-def count_uses(  # noqa: PLR0912
+@kernel
+def count_uses(
     c: Counts,
     rows: Records,
     labels: U8,
@@ -198,30 +131,27 @@ def count_uses(  # noqa: PLR0912
     max_rows: Int,
     min_authors: Int,
     touched: I32,
-    touched_count: Int,
-) -> tuple[Int, Int, Int]:
+) -> Int:
     """Count the uses `order[start:stop]` of tick `now`, signal by signal.
+
+    There must be room for a row, its label and two pages for each of them, except that a table of
+    `max_rows` admits nothing more.
 
     Args:
         rows: USE records; those in question are in the order of their signals.
         labels: bytes that their labels are in.
-        max_rows: rows the table may grow to; a full table admits nothing more.
         min_authors: authors of the day from which on a signal may burst.
-        touched: receives the rows of signals that are to be judged, from `touched_count` on.
+        touched: receives the rows of signals that are to be judged.
 
     Returns:
-        COUNTED or why it stopped, the first use that was not counted, and the count of `touched`.
+        The count of `touched`.
     """
-    n, slots, signals, uses, pairs = c.n, c.slots, c.signals, c.uses, c.pairs
-    ticks, hours = c.ticks, c.hours
-    day = ticks.shape[1]
+    n, signals = c.n, c.signals
+    day = c.volume.size - 1
     here = moment(now, day, ticks_per_hour)
+    count = 0
     at = start
     while at < stop:
-        if n[ROWS] == signals.size and signals.size < max_rows:
-            return NO_ROW, at, touched_count
-        if n[LABEL_BYTES] + MAX_LABEL > c.labels.size:
-            return NO_LABEL_ROOM, at, touched_count
         signal = rows[order[at]].signal
         end = at
         ordinary = True
@@ -230,48 +160,64 @@ def count_uses(  # noqa: PLR0912
             end += 1
         if not ordinary:
             order_group(rows, order, at, end, now)
-        slot = slot_of(slots, signals, signal)
-        row: Int = np.int64(slots[slot]) - 1
-        counted = False
+        slot = slot_of(c.slots, signals, signal)
+        row = np.int64(c.slots[slot]) - 1
+        crowd = end - at > CROWD
         if row < 0:
-            crowd = end - at > CROWD
-            admitted = crowd or (
-                _add_young(n, uses, c.buckets, rows, order, at, end, now, day) >= ADMIT_AUTHORS
-            )
-            if not admitted or n[ROWS] == signals.size:
-                at = end
-                continue
-            row = _admit(c, rows[_first_reel(rows, labels, order, at, end)], labels, slot, here)
-            _take_over_uses(c, row, signal, here, ticks_per_hour)
-            counted = not crowd
-        if not counted:
-            advance_row(signals, ticks, hours, row, here)
-            everything = signals[row].day_authors < SAMPLED_ABOVE
-            for i in range(at, end):
-                use = rows[order[i]]
-                tick = np.int64(use.tick)
-                if use.again == 1 and tick <= now - day:
-                    continue
-                when = here if tick == now else moment(tick, day, ticks_per_hour)
-                new_author = _pair_is_new(n, pairs, signal, use.author, tick, day)
-                if use.again == 1 and new_author == 0:
-                    continue
-                _count_use(signals, ticks, hours, row, here, when, new_author)
-                if everything or use.reel < SAMPLE_LIMIT:
-                    signals[row].head = _append_use(
-                        n, uses, signal, use.reel, use.author, tick, signals[row].head, 0
-                    )
-            signals[row].used = now
-        if signals[row].day_authors >= min_authors and (
-            signals[row].total >= signals[row].judge_from or now >= signals[row].judge_at
+            admitted = crowd or _add_young(c, rows, order, at, end, here) >= ADMIT_AUTHORS
+            if admitted and n[ROWS] < max_rows:
+                row = _admit(c, rows[_first_reel(rows, labels, order, at, end)], labels, slot, now)
+                _take_over_uses(c, row, signal, here, ticks_per_hour)
+                if crowd:
+                    _count_group(c, row, rows, order, at, end, here, ticks_per_hour)
+        else:
+            advance_row(c, row, here)
+            _count_group(c, row, rows, order, at, end, here, ticks_per_hour)
+        if (
+            row >= 0
+            and signals[row].day_authors >= min_authors
+            and (signals[row].total >= signals[row].judge_from or now >= signals[row].judge_at)
         ):
-            touched[touched_count] = row
-            touched_count += 1
+            touched[count] = row
+            count += 1
         at = end
-    return COUNTED, at, touched_count
+    return count
 
 
-@njit(cache=True)
+@inlined
+def _count_group(
+    c: Counts,
+    row: Int,
+    rows: Records,
+    order: I64,
+    start: Int,
+    stop: Int,
+    now: Moment,
+    ticks_per_hour: Int,
+) -> None:
+    """Count the uses of an admitted signal, whose row was brought to `now`."""
+    signals = c.signals
+    everything = signals[row].day_authors < SAMPLED_ABOVE
+    for i in range(start, stop):
+        use = rows[order[i]]
+        tick = np.int64(use.tick)
+        if use.again == 1 and tick <= now.day_start:
+            continue
+        new_author = pair_is_new(
+            c.n, c.pairs, signals[row].key, use.author, tick, now.tick, now.tick - now.day_start
+        )
+        if use.again == 1 and new_author == 0:
+            continue
+        hour = now.hour if tick == now.tick else tick // ticks_per_hour
+        _count_use(c, row, now, tick, hour, new_author)
+        if everything or use.reel < SAMPLE_LIMIT:
+            signals[row].head = log.append(
+                c.n, c.uses, signals[row].key, use.reel, use.author, tick, signals[row].head, 0
+            )
+    signals[row].used = now.tick
+
+
+@kernel
 def _first_reel(rows: Records, labels: U8, order: I64, start: Int, stop: Int) -> Int:
     """Return where the use with the smallest reel and label is: the label to keep."""
     first = order[start]
@@ -284,7 +230,7 @@ def _first_reel(rows: Records, labels: U8, order: I64, start: Int, stop: Int) ->
     return first
 
 
-@njit(cache=True)
+@kernel
 def _label_before(labels: U8, a: Any, b: Any) -> bool:
     for i in range(min(a.label_len, b.label_len)):
         x, y = labels[a.label_at + i], labels[b.label_at + i]
@@ -293,50 +239,40 @@ def _label_before(labels: U8, a: Any, b: Any) -> bool:
     return bool(a.label_len < b.label_len)
 
 
-@njit(cache=True, inline="always")
-def _add_young(
-    n: I64,
-    uses: Records,
-    buckets: I64,
-    rows: Records,
-    order: I64,
-    start: Int,
-    stop: Int,
-    now: Int,
-    day: Int,
-) -> Int:
+@inlined
+def _add_young(c: Counts, rows: Records, order: I64, start: Int, stop: Int, now: Moment) -> Int:
     """Note the uses of a signal without a row; return its authors within the day."""
-    mask = uses.size - 1
+    n, uses, buckets = c.n, c.uses, c.buckets
     signal = rows[order[start]].signal
-    bucket = np.int64(signal & np.uint64(mask))
+    bucket = log.bucket_of(uses, signal)
+    newest = log.newest_young(n, uses, buckets, signal)
     authors = 0
     for i in range(start, stop):
         new = rows[order[i]]
-        if new.tick <= now - day:
+        if new.tick <= now.day_start:
             continue
         known = False
         authors = 0
-        use = buckets[bucket]
+        use = newest
         while use >= n[FIRST_USE]:
-            at = use & mask
-            use = uses[at].prev
-            if uses[at].signal == signal and uses[at].tick > now - day:
+            at = log.place_of(uses, use)
+            if uses[at].signal == signal and uses[at].tick > now.day_start:
                 authors += 1
                 if uses[at].author == new.author:
                     known = True
                     if uses[at].tick == new.tick and new.reel < uses[at].reel:
                         uses[at].reel = new.reel
+            use = log.before(uses, use)
         if not known:
             authors += 1
-            buckets[bucket] = _append_use(
-                n, uses, signal, new.reel, new.author, new.tick, buckets[bucket], 1
-            )
+            newest = log.append(n, uses, signal, new.reel, new.author, new.tick, newest, 1)
+            buckets[bucket] = log.place_of(uses, newest) + 1
     return authors
 
 
-@njit(cache=True)
-def _admit(c: Counts, first: Any, labels: U8, slot: Int, now: Moment) -> Int:
-    """Give a signal an empty row and keep its label; there must be room for both."""
+@kernel
+def _admit(c: Counts, first: Any, labels: U8, slot: Int, now: Int) -> Int:
+    """Give a signal an empty row and keep its label."""
     n, signals = c.n, c.signals
     row = n[ROWS]
     n[ROWS] = row + 1
@@ -350,9 +286,7 @@ def _admit(c: Counts, first: Any, labels: U8, slot: Int, now: Moment) -> Int:
     signals[row].kind = first.kind
     signals[row].label_at = at
     signals[row].label_len = length
-    signals[row].last = now.tick
-    signals[row].last_hour = now.hour
-    signals[row].used = now.tick
+    signals[row].used = now
     signals[row].total = 0
     signals[row].day_authors = 0
     signals[row].day_reels = 0
@@ -361,30 +295,28 @@ def _admit(c: Counts, first: Any, labels: U8, slot: Int, now: Moment) -> Int:
     signals[row].tracked = UNTRACKED
     signals[row].detailed = 0
     signals[row].judge_from = 0
-    signals[row].judge_at = now.tick
-    c.ticks[row, :, :] = 0
-    c.hours[row, :, :] = 0
+    signals[row].judge_at = now
+    history.clear(c, row, TICKS)
+    history.clear(c, row, BY_HOUR)
     return row
 
 
-@njit(cache=True)
+@kernel
 def _take_over_uses(
     c: Counts, row: Int, signal: np.uint64, now: Moment, ticks_per_hour: Int
 ) -> None:
     """Count the young uses of a signal into its new row and chain them there."""
     n, uses = c.n, c.uses
-    day = c.ticks.shape[1]
-    mask = uses.size - 1
-    use = c.buckets[np.int64(signal & np.uint64(mask))]
+    day = now.tick - now.day_start
+    use = log.newest_young(n, uses, c.buckets, signal)
     while use >= n[FIRST_USE]:
-        at = use & mask
-        use = uses[at].prev
-        if uses[at].signal == signal and uses[at].young == 1 and uses[at].tick > now.tick - day:
+        at = log.place_of(uses, use)
+        use = log.before(uses, use)
+        if uses[at].signal == signal and uses[at].tick > now.day_start:
             reel, author, tick = uses[at].reel, uses[at].author, np.int64(uses[at].tick)
-            uses[at].tick = now.tick - day  # as good as expired in its bucket's chain
-            if _pair_is_new(n, c.pairs, signal, author, tick, day) == 1:
-                when = moment(tick, day, ticks_per_hour)
-                _count_use(c.signals, c.ticks, c.hours, row, now, when, 1)
-                c.signals[row].head = _append_use(
+            uses[at].tick = now.day_start  # as good as expired in its bucket's chain
+            if pair_is_new(n, c.pairs, signal, author, tick, now.tick, day) == 1:
+                _count_use(c, row, now, tick, tick // ticks_per_hour, 1)
+                c.signals[row].head = log.append(
                     n, uses, signal, reel, author, tick, c.signals[row].head, 0
                 )

@@ -16,10 +16,10 @@ counted in the past, capped, since shares drift more than counting alone would l
 from itertools import pairwise
 from typing import Final
 
-from numba import njit
-
-from trend.layout import AUTHORS, HOURS_VOLUME, I64, U16, VOLUME_TOTAL, Int
-from trend.rings import ring_sum, row_sum
+from trend.compiled import kernel
+from trend.history import authors_between
+from trend.layout import BY_HOUR, HOURS, I64, VOLUME_TOTAL, Counts, Int
+from trend.rings import ring_sum
 
 PRIOR_AUTHORS: Final = 0.5
 """Authors that a signal is taken to have had in any past."""
@@ -49,10 +49,11 @@ LIFE: Final = 4
 START: Final = 5  # the first hour that the window touches
 STOP: Final = 6  # and the last
 BEFORE: Final = 7  # reels in the window before it
-VOLUMES: Final = 8
+SINCE: Final = 8  # its first tick
+VOLUMES: Final = 9
 
 
-@njit(cache=True)
+@kernel
 def volume_sums(
     n: I64, volume: I64, hour_volume: I64, now: Int, windows: I64, ticks_per_hour: Int, sums: I64
 ) -> None:
@@ -65,21 +66,24 @@ def volume_sums(
         sums: int64[W, VOLUMES].
     """
     stop = now // ticks_per_hour
+    kept = ring_sum(hour_volume, stop - HOURS + 1, stop)
     for w in range(windows.size):
-        start = (now - windows[w] * ticks_per_hour + 1) // ticks_per_hour
+        since = now - windows[w] * ticks_per_hour + 1
+        start = since // ticks_per_hour
+        sums[w, SINCE] = since
         sums[w, START] = start
         sums[w, STOP] = stop
-        sums[w, WINDOW] = ring_sum(volume, now - windows[w] * ticks_per_hour + 1, now)
+        sums[w, WINDOW] = ring_sum(volume, since, now)
         touched = ring_sum(hour_volume, start, stop)
-        sums[w, BASELINE] = n[HOURS_VOLUME] - touched
+        sums[w, BASELINE] = kept - touched
         sums[w, YESTERDAY] = ring_sum(hour_volume, *_same_hours(start, stop, HOURS_PER_DAY))
         sums[w, LAST_WEEK] = ring_sum(hour_volume, *_same_hours(start, stop, HOURS_PER_WEEK))
         sums[w, LIFE] = n[VOLUME_TOTAL] - touched
-        first, last, by_tick = before(now, windows[w], volume.size, ticks_per_hour)
+        first, last, by_tick = before(now, windows[w], volume.size - 1, ticks_per_hour)
         sums[w, BEFORE] = ring_sum(volume if by_tick else hour_volume, first, last)
 
 
-@njit(cache=True)
+@kernel
 def before(now: Int, window: Int, day: Int, ticks_per_hour: Int) -> tuple[Int, Int, bool]:
     """Return the first and last tick of the window before a window, or its hours.
 
@@ -92,13 +96,13 @@ def before(now: Int, window: Int, day: Int, ticks_per_hour: Int) -> tuple[Int, I
     return first // ticks_per_hour, last // ticks_per_hour, False
 
 
-@njit(cache=True)
+@kernel
 def _same_hours(start: Int, stop: Int, shift: Int) -> tuple[Int, Int]:
     """Return the hours of a window `shift` hours ago, padded, but not into the window."""
     return start - shift - PAD_H, min(stop - shift + PAD_H, start - 1)
 
 
-@njit(cache=True)
+@kernel
 def baseline(
     kept: Int, life: Int, volume: Int, kept_volume: Int, life_volume: Int
 ) -> tuple[float, float]:
@@ -121,12 +125,11 @@ def baseline(
     return volume * (past + PRIOR_AUTHORS) / past_volume, float(past)
 
 
-@njit(cache=True)
-def with_season(hours: U16, row: Int, window: Int, base: float, sums: I64) -> float:
+@kernel
+def with_season(c: Counts, row: Int, window: Int, base: float, sums: I64) -> float:
     """Return the baseline's expectation, raised to what the same hours of the past make likely.
 
     Args:
-        hours: of `Counts`.
         row: of the signal, brought to the tick of `sums`.
         window: length in hours.
         base: of `baseline`.
@@ -140,12 +143,12 @@ def with_season(hours: U16, row: Int, window: Int, base: float, sums: I64) -> fl
             continue
         shift = HOURS_PER_DAY if season == YESTERDAY else HOURS_PER_WEEK
         first, last = _same_hours(sums[START], sums[STOP], shift)
-        scaled = row_sum(hours, row, AUTHORS, first, last) * sums[WINDOW] / sums[season]
+        scaled = authors_between(c, row, BY_HOUR, first, last) * sums[WINDOW] / sums[season]
         expected = max(expected, SEASON_WEIGHT * scaled + (1 - SEASON_WEIGHT) * base)
     return expected
 
 
-@njit(cache=True)
+@kernel
 def with_floor(expected: float, seen: float) -> tuple[float, float]:
     """Return the expectation, at least the floor of novelty, and the pseudo-counts behind it."""
     return max(expected, NOVELTY_FLOOR), min(NOVELTY_EVIDENCE + seen, EVIDENCE_CAP)

@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
-U16 = npt.NDArray[np.uint16]
 U64 = npt.NDArray[np.uint64]
 U8 = npt.NDArray[np.uint8]
 Int = int | np.integer[Any]
@@ -37,66 +36,91 @@ FIRST_USE: Final = 2  # sequence number of the oldest use that is kept
 PAIRS: Final = 3  # (signal, author) pairs kept, stale ones included
 VOLUME_TICK: Final = 4  # tick up to which the volume's rings are advanced
 VOLUME_TOTAL: Final = 5  # reels since the beginning
-HOURS_VOLUME: Final = 6  # sum of the ring of hours of the volume
-TRACKED: Final = 7  # rows that are reported each hour
-DAY: Final = 8  # day of the last clean-up
-CLEANED: Final = 9  # tick of the last clean-up
-LABEL_BYTES: Final = 10  # used bytes of `labels`
-EVICTED: Final = 11  # admitted signals that were dropped, since the beginning
-NOW: Final = 12  # last tick that was closed with something to do
-LIVE: Final = 13  # admitted signals as last reported
-SCALARS: Final = 14
+TRACKED: Final = 6  # rows that are reported each hour
+DAY: Final = 7  # day of the last clean-up
+CLEANED: Final = 8  # tick of the last clean-up
+LABEL_BYTES: Final = 9  # used bytes of `labels`
+EVICTED: Final = 10  # admitted signals that were dropped, since the beginning
+NOW: Final = 11  # last tick that was closed with something to do
+LIVE: Final = 12  # admitted signals as last reported
+PAGES: Final = 13  # pages of history in use
+FRESH_PAGE: Final = 14  # the first page that was never used
+FREE_PAGE: Final = 15  # the first page to use again, or NONE
+SCALARS: Final = 16
 
 SIGNAL: Final = np.dtype(
     [
         ("key", np.uint64),  # its hash
         ("head", np.int64),  # newest use in the log, or NONE
-        ("total", np.int64),  # authors since the admission
-        ("judge_from", np.int64),  # `total` from which on it is worth judging again
-        ("hours_authors", np.int64),  # sum of the ring of hours
-        ("last", np.int32),  # tick up to which the rings are advanced
-        ("last_hour", np.int32),
-        ("used", np.int32),  # tick of effect of the last use
-        ("day_authors", np.int32),  # sum of the ring of ticks
-        ("day_reels", np.int32),
+        ("total", np.int32),  # authors since the admission
+        ("judge_from", np.int32),  # `total` from which on it is worth judging again
         ("judge_at", np.int32),  # tick from which on it is judged whatever its total
+        ("used", np.int32),  # tick of effect of the last use
+        ("day_authors", np.int32),  # sum over its history of ticks
+        ("day_reels", np.int32),
+        ("hours_authors", np.int32),  # sum over its history of hours
         ("tracked", np.int32),  # tick until which it is reported each hour, or UNTRACKED
         ("detailed", np.int32),  # day_authors when its details were last reported
-        ("label_at", np.int64),
-        ("label_len", np.int32),
+        ("label_at", np.int32),
+        ("label_len", np.uint16),
         ("kind", np.uint8),
     ],
     align=True,
 )
+"""An admitted signal: 64 bytes, a line of the cache."""
+CHAIN: Final = np.dtype(
+    [
+        ("newest", np.int32),  # page, or NONE
+        ("oldest", np.int32),  # page, or NONE
+        ("first", np.int32),  # its first place, or NEVER
+        ("start", np.uint8),  # where that is in the oldest page
+        ("fill", np.uint8),  # places taken in the newest page
+    ],
+    align=True,
+)
+"""The places that a history holds (`trend.history`)."""
 LOGGED: Final = np.dtype(
     [
         ("signal", np.uint64),
         ("reel", np.uint64),
         ("author", np.uint64),
-        ("prev", np.int64),  # the use before it in its chain, or NONE
         ("tick", np.int32),
-        ("young", np.uint8),  # 1 while it is in its bucket's chain
+        ("back", np.uint32),  # how many uses ago the one before it in its chain was; 0: none
     ],
     align=True,
 )
-PAIR: Final = np.dtype([("key", np.uint64), ("tick", np.int32)], align=True)  # key 0: free
+"""A use in the log; the top bit of `back` is set while it is in the chain of a bucket."""
+PAIR: Final = np.dtype([("key", np.uint64), ("tick", np.int32)])  # packed; key 0: free
 
-AUTHORS: Final = 0
-REELS: Final = 1
+TICKS: Final = 0  # the history of the last day, by tick
+BY_HOUR: Final = 1  # the history of the last HOURS, by hour
+PAGE: Final = 8
+"""Places on a page of history."""
+OLDER: Final = 0
+NEWER: Final = 1
+NEVER: Final = np.iinfo(np.int32).max
+ROW_BYTES: Final = SIGNAL.itemsize + 2 * CHAIN.itemsize + 12
+"""Bytes of a row with its two slots and its place among the tracked."""
+PAGE_BYTES: Final = 8 * PAGE + 8
+PRESSURE: Final = 0.9
+"""Share of the budget that may be taken before the least useful signals go."""
+RELIEF: Final = 0.7
+"""Share of it that they leave."""
 
 
 class Counts(NamedTuple):
-    """A shard's state; C rows, L uses, P pairs (powers of two), F ticks a day."""
+    """A shard's state; C rows, H pages, L uses (a power of two), P pairs, F ticks a day."""
 
     n: I64  # [SCALARS]
-    slots: I32  # [2C or more] row + 1 of a key by linear probing, 0: free
+    slots: I32  # [2C] row + 1 of a key by linear probing, 0: free
     signals: Records  # [C] SIGNAL
-    ticks: U16  # [C, F, 2] AUTHORS and REELS per tick, ring by tick % F
-    hours: U16  # [C, HOURS, 2] the same per hour, ring by hour % HOURS
+    chains: Records  # [C, 2] CHAIN of TICKS and BY_HOUR
+    pages: I64  # [H, PAGE] places with their uses
+    links: I32  # [H, 2] OLDER and NEWER page of the same chain
     tracked_rows: I32  # [C] the tracked rows, first TRACKED of them
     labels: U8  # label bytes on end
-    uses: Records  # [L] LOGGED
-    buckets: I64  # [L] newest young use by the low bits of the signal's hash, or NONE
+    uses: Records  # [L] LOGGED, ring by sequence number
+    buckets: I32  # [L] place + 1 in the log of the newest young use by the hash's low bits, or 0
     pairs: Records  # [P] PAIR
-    volume: I64  # [F] reels of the platform per tick
-    hour_volume: I64  # [HOURS]
+    volume: I64  # [F + 1] reels of the platform up to each tick (`trend.rings`)
+    hour_volume: I64  # [HOURS + 1] the same by hour

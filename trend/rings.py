@@ -1,112 +1,52 @@
-"""The rings of history: sums over them, and bringing them to a tick.
+"""The platform's volume: reels of the last day by tick and of the last fifteen days by hour.
 
-A ring holds the last places of a count, place by place % size. It is brought forward when it is
-touched, so that what is not used costs nothing.
+A ring holds running totals, place by place % size: what came up to and including a place. So a sum
+over places is one subtraction, however many they are. It has one place more than can be summed.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from trend.layout import (
-    AUTHORS,
-    HOURS,
-    HOURS_VOLUME,
-    I64,
-    REELS,
-    U16,
-    VOLUME_TICK,
-    VOLUME_TOTAL,
-    Int,
-    Records,
-)
+from trend.compiled import inlined, kernel
+from trend.layout import HOURS, I64, VOLUME_TICK, VOLUME_TOTAL, Int, Records
 
 
-@njit(cache=True)
+@kernel
 def ring_sum(ring: I64, first: Int, last: Int) -> Int:
-    """Sum the places `first` to `last`, both included, of a ring by place % size.
-
-    At most one turn of the ring; nothing where `last` is before `first`.
-    """
-    size = ring.size
+    """Return what the places `first` to `last`, both included, hold; 0 if `last` is before."""
     if last < first:
-        return 0
-    start, stop = first % size, last % size + 1
-    total = np.int64(0)
-    if start < stop:
-        for at in range(start, stop):
-            total += ring[at]
-    else:
-        for at in range(start, size):
-            total += ring[at]
-        for at in range(stop):
-            total += ring[at]
-    return total
+        return np.int64(0)
+    return ring[last % ring.size] - ring[(first - 1) % ring.size]
 
 
-@njit(cache=True)
-def row_sum(rings: U16, row: Int, what: Int, first: Int, last: Int) -> Int:
-    """Sum AUTHORS or REELS of a row's ring, as `ring_sum` does."""
-    size = rings.shape[1]
-    if last < first:
-        return 0
-    start, stop = first % size, last % size + 1
-    total = np.int64(0)
-    if start < stop:
-        for at in range(start, stop):
-            total += rings[row, at, what]
-    else:
-        for at in range(start, size):
-            total += rings[row, at, what]
-        for at in range(stop):
-            total += rings[row, at, what]
-    return total
+@kernel
+def _advance(ring: I64, last: Int, now: Int) -> None:
+    """Bring a ring from place `last` to `now`: what lies between is empty."""
+    total = ring[last % ring.size]
+    for place in range(max(last, now - ring.size) + 1, now + 1):
+        ring[place % ring.size] = total
 
 
-@njit(cache=True, inline="always")
-def _clear(rings: U16, row: Int, count: Int, last: Int) -> tuple[Int, Int]:
-    """Empty the `count` places of a row's ring up to place `last`; return what they held."""
-    size = rings.shape[1]
-    at = last - min(count, size) + 1
-    if at < 0:
-        at += size
-    authors = reels = np.int64(0)
-    while True:
-        if rings[row, at, REELS] != 0:
-            authors += rings[row, at, AUTHORS]
-            reels += rings[row, at, REELS]
-            rings[row, at, AUTHORS] = 0
-            rings[row, at, REELS] = 0
-        if at == last:
-            return authors, reels
-        at = at + 1 if at + 1 < size else 0
+@kernel
+def _add(ring: I64, place: Int, now: Int, reels: Int) -> None:
+    """Add to a place of a ring brought to `now`; nothing where the ring does not reach."""
+    if now - place < ring.size - 1:
+        for later in range(place, now + 1):
+            ring[later % ring.size] += reels
 
 
-@njit(cache=True)
+@kernel
 def advance_volume(n: I64, volume: I64, hour_volume: I64, tick: Int, ticks_per_hour: Int) -> None:
-    """Bring the volume's rings to `tick`: what lies between is empty."""
-    day = volume.size
+    """Bring the volume's rings to `tick`."""
     last = n[VOLUME_TICK]
-    if tick <= last:
-        return
-    if tick - last >= day:
-        volume[:] = 0
-    else:
-        for t in range(last + 1, tick + 1):
-            volume[t % day] = 0
-    hour, last_hour = tick // ticks_per_hour, last // ticks_per_hour
-    if hour - last_hour >= HOURS:
-        hour_volume[:] = 0
-        n[HOURS_VOLUME] = 0
-    else:
-        for h in range(last_hour + 1, hour + 1):
-            n[HOURS_VOLUME] -= hour_volume[h % HOURS]
-            hour_volume[h % HOURS] = 0
-    n[VOLUME_TICK] = tick
+    if tick > last:
+        _advance(volume, last, tick)
+        _advance(hour_volume, last // ticks_per_hour, tick // ticks_per_hour)
+        n[VOLUME_TICK] = tick
 
 
-@njit(cache=True)
+@kernel
 def add_volume(
     n: I64,
     volume: I64,
@@ -124,47 +64,26 @@ def add_volume(
     """
     at = start
     while at < rows.size and rows[at].apply <= through:
-        now, tick, reels = np.int64(rows[at].apply), np.int64(rows[at].tick), rows[at].reels
+        now, tick, reels = rows[at].apply, rows[at].tick, rows[at].reels
         advance_volume(n, volume, hour_volume, now, ticks_per_hour)
-        if now - tick < volume.size:
-            volume[tick % volume.size] += reels
-        hour = tick // ticks_per_hour
-        if now // ticks_per_hour - hour < HOURS:
-            hour_volume[hour % HOURS] += reels
-            n[HOURS_VOLUME] += reels
+        _add(volume, tick, now, reels)
+        _add(hour_volume, tick // ticks_per_hour, now // ticks_per_hour, reels)
         n[VOLUME_TOTAL] += reels
         at += 1
     return at
 
 
 class Moment(NamedTuple):
-    """A tick and its places in the rings: divisions are dear, so they are done once a tick."""
+    """A tick and its hour: divisions are dear, so they are done once a tick."""
 
     tick: Int
-    at: Int  # in the ring of ticks
     hour: Int
-    hour_at: Int  # in the ring of hours
+    day_start: Int  # the last tick that is no longer in the day
+    hours_start: Int  # the last hour that is no longer kept
 
 
-@njit(cache=True)
+@inlined
 def moment(tick: Int, day: Int, ticks_per_hour: Int) -> Moment:
-    """Return `tick` and its places; a day has `day` ticks."""
+    """Return `tick` and its hour; a day has `day` ticks."""
     hour = tick // ticks_per_hour
-    return Moment(tick, tick % day, hour, hour % HOURS)
-
-
-@njit(cache=True, inline="always")
-def advance_row(signals: Records, ticks: U16, hours: U16, row: Int, now: Moment) -> None:
-    """Bring a row's rings to `now`."""
-    gap = now.tick - signals[row].last
-    if gap > 0:
-        if signals[row].day_reels != 0:
-            authors, reels = _clear(ticks, row, gap, now.at)
-            signals[row].day_authors -= authors
-            signals[row].day_reels -= reels
-        gap = now.hour - signals[row].last_hour
-        if gap > 0:
-            authors, _ = _clear(hours, row, gap, now.hour_at)
-            signals[row].hours_authors -= authors
-            signals[row].last_hour = now.hour
-        signals[row].last = now.tick
+    return Moment(tick, hour, tick - day, hour - HOURS)

@@ -1,8 +1,7 @@
 """One shard: takes uses of signals as they come, closes ticks in order, and reports its bursts.
 
 Uses wait until their tick is closed; then everything happens in the order of the data: by tick of
-effect, signal and reel. Tables grow by doubling up to the memory budget; a full table of signals
-lets go of those that were not used for longest.
+effect, signal and reel. Tables grow up to the memory budget; then the least useful signals go.
 """
 
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from trend import layout as k
 from trend.budget import ShardSettings
 from trend.bursts import NUMBERS, SAMPLE, SERIES_HOURS, Reports
 from trend.expectation import VOLUMES
-from trend.layout import U8, Records
+from trend.layout import I64, U8, Records
 from trend.records import USE, VOLUME
 
 _MAX_WAITING: Final = 256  # pieces of volume that wait for a use to come
@@ -67,37 +66,46 @@ class Shard:
             self._volume.append(volume)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the room that is not used."""
+        """Leave out the room that is not used, and what follows from the rest."""
         c = self.counts
-        rows = int(c.n[k.ROWS])
-        used = {name: getattr(c, name)[:rows] for name in (*tables.PER_ROW, "tracked_rows")}
-        labels = c.labels[: c.n[k.LABEL_BYTES]]
-        return {**self.__dict__, "counts": c._replace(**used, labels=labels, slots=c.slots[:0])}
+        rows, pages, tracked = (int(c.n[i]) for i in (k.ROWS, k.FRESH_PAGE, k.TRACKED))
+        sequence = np.arange(c.n[k.FIRST_USE], c.n[k.NEXT_USE])
+        used = c._replace(
+            slots=c.slots[:0],
+            signals=c.signals[:rows],
+            chains=c.chains[:rows],
+            pages=c.pages[:pages],
+            links=c.links[:pages],
+            tracked_rows=c.tracked_rows[:tracked],
+            labels=c.labels[: c.n[k.LABEL_BYTES]],
+            uses=c.uses[sequence & (c.uses.size - 1)],
+            buckets=c.buckets[:0],
+            pairs=c.pairs[c.pairs["key"] != 0],
+        )
+        return {**self.__dict__, "counts": used, "sizes": (c.uses.size, c.pairs.size)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make the room again, so that the state is what it was."""
+        """Make the room again."""
+        uses, pairs = state.pop("sizes")
         self.__dict__.update(state)
-        c = self.counts
-        labels = np.zeros(c.labels.size + 4 * k.MAX_LABEL, np.uint8)
-        labels[: c.labels.size] = c.labels
-        rows = min(max(c.signals.size, tables.FIRST_ROWS), self.settings.max_rows)
-        self.counts = tables.with_rows(c._replace(labels=labels), rows)
+        self.counts = tables.restored(self.counts, uses, pairs, self.settings.max_rows)
 
     def close(self, through: int) -> list[ShardReports]:
         """Close all ticks up to and including `through`, in order, and return what is to report.
 
-        The last of the list is through `through`; it may be tables.empty of reports.
+        The last of the list is through `through`; it may be empty of reports.
         """
+        settings = self.settings
+        windows = np.array(settings.windows_h, np.int64)
         if self._is_idle(through):
-            return [_nothing(through, len(self.settings.windows_h))]
-        rows, labels = self._take_rows(through)
-        order = closing.order_of(rows)
+            return [_nothing(through, windows.size)]
+        rows, labels = self._joined()
+        order = closing.order_of(rows, through)
         volume = self._take_volume(through)
-        out = _REPORTS.get(len(self.settings.windows_h))
-        touched = np.empty(rows.size, np.int32)
-        windows = np.array(self.settings.windows_h, np.int64)
+        touched = np.empty(order.size, np.int32)
         sums = np.zeros((windows.size, VOLUMES), np.int64)
         cursor = np.zeros(closing.CURSOR, np.int64)
+        out = _REPORTS.get(windows.size)
         out.used[:] = 0
         reports = []
         while True:
@@ -113,25 +121,25 @@ class Shard:
                 through,
                 windows,
                 sums,
-                self.settings.min_authors,
-                self.settings.min_growth,
-                self.settings.ticks_per_hour,
-                self.settings.max_rows,
-                self.settings.max_uses,
+                settings.min_authors,
+                settings.min_growth,
+                settings.ticks_per_hour,
+                settings.max_rows,
+                settings.max_uses,
+                settings.max_bytes,
             )
             if status == closing.FINISHED:
                 reports.append(_copy(out, through))
+                self._waiting = _left(rows, labels, order.size, through)
                 return reports
             if status == closing.NEED_REPORTS:
                 if out.used.any():
                     reports.append(_copy(out, int(self.counts.n[k.NOW])))
-                    out.used[:] = 0
                 else:
                     out = _REPORTS.grow(windows.size)
-                    out.used[:] = 0
+                out.used[:] = 0
             else:
-                due = rows["apply"][order[cursor[closing.TICK_START] :]]
-                self._make_room(status, int(due[0]), int(np.searchsorted(due, due[0], "right")))
+                self._make_room(status, cursor)
 
     def _is_idle(self, through: int) -> bool:
         """Whether no tick until `through` has anything to do; the volume can wait for its turn."""
@@ -143,54 +151,51 @@ class Shard:
             return False
         return all(earliest > through for _, _, earliest in self._waiting)
 
-    def _take_rows(self, through: int) -> tuple[Records, U8]:
-        """Take the waiting rows of the ticks to close."""
-        taken: list[Records] = []
-        blobs: list[bytes] = []
-        left: list[tuple[Records, bytes, int]] = []
+    def _joined(self) -> tuple[Records, U8]:
+        """Return all waiting rows in one piece, and the labels that they speak of."""
         at = 0
-        for rows, labels, earliest in self._waiting:
-            if earliest > through:
-                left.append((rows, labels, earliest))
-                continue
-            due = rows["apply"] <= through
-            if due.all():
-                chosen = rows.copy()
-            else:
-                left.append((rows[~due], labels, int(rows["apply"][~due].min())))
-                chosen = rows[due]
-            chosen["label_at"] += at
-            taken.append(chosen)
-            blobs.append(labels)
+        parts = [np.zeros(0, USE)]
+        for rows, labels, _ in self._waiting:
+            if at:
+                rows = rows.copy()
+                rows["label_at"] += at
+            parts.append(rows)
             at += len(labels)
-        self._waiting = left
-        if not taken:
-            return np.zeros(0, USE), np.zeros(0, np.uint8)
-        return np.concatenate(taken), np.frombuffer(b"".join(blobs), np.uint8)
+        joined = b"".join(labels for _, labels, _ in self._waiting)
+        return np.concatenate(parts), np.frombuffer(joined, np.uint8)
 
     def _take_volume(self, through: int) -> Records:
         if not self._volume:
             return np.zeros(0, VOLUME)
         volume = np.concatenate(self._volume)
-        due = volume["apply"] <= through
-        self._volume = [volume[~due]] if not due.all() else []
-        volume = volume[due]
-        return volume[np.argsort(volume["apply"], kind="stable")]
+        apply = volume["apply"]
+        if (apply[1:] < apply[:-1]).any():
+            volume = volume[np.argsort(apply, kind="stable")]
+        due = int(np.searchsorted(volume["apply"], through, "right"))
+        self._volume = [volume[due:]] if due < volume.size else []
+        return volume[:due]
 
-    def _make_room(self, status: int, tick: int, uses: int) -> None:
+    def _make_room(self, status: int, cursor: I64) -> None:
         c, settings = self.counts, self.settings
-        if status == closing.NEED_ROWS:
-            self.counts = tables.with_rows(c, min(c.signals.size * 2, settings.max_rows))
+        tick, uses = int(cursor[closing.TICK]), int(cursor[closing.STOP] - cursor[closing.START])
+        if status == closing.NEED_ROOM:
+            self.counts = tables.with_room(c, uses, int(cursor[closing.LABEL_BYTES]), settings)
         elif status == closing.NEED_LOG:
-            self.counts = tables.with_log(c, c.uses.size * 2)
+            self.counts = tables.with_log(c, 4 * uses, settings)
         elif status == closing.NEED_PAIRS:
             self.counts = tables.with_pairs(c, tick, 2 * uses, settings)
-        elif status == closing.NEED_LABELS:
-            labels = np.zeros(max(c.labels.size * 2, 4 * k.MAX_LABEL), np.uint8)
-            labels[: c.labels.size] = c.labels
-            self.counts = c._replace(labels=labels)
         else:
-            self.counts = tables.cleaned(c, tick, settings)
+            tables.clean(c, tick, settings)
+
+
+def _left(rows: Records, labels: U8, taken: int, through: int) -> list[tuple[Records, bytes, int]]:
+    """Return the rows that wait for later ticks than `through`, with their labels."""
+    if taken == rows.size:
+        return []
+    left = np.empty(rows.size - taken, USE)
+    left_labels = np.empty(labels.size, np.uint8)
+    used = closing.leave(rows, labels, through, left, left_labels)
+    return [(left, left_labels[:used].tobytes(), int(left["apply"].min()))]
 
 
 class _ReportRoom:
@@ -227,6 +232,7 @@ def _room(size: int, windows: int) -> Reports:
         series=np.zeros((size, SERIES_HOURS, 2), np.float64),
         labels=np.zeros(size * k.MAX_LABEL, np.uint8),
         live=np.zeros((size, 2), np.int64),
+        near=np.zeros(windows, np.int64),
     )
 
 

@@ -1,0 +1,79 @@
+"""(signal, author) pairs of the last day, so that an author counts once a day and signal.
+
+A table by linear probing: the pair's hash and the tick of the author's last counted use. A reel may
+come again within a day of its own tick, which is within a day of that use; so a pair must be known
+for `KEPT_DAYS`. After that it is as good as absent, and it does not matter when the table is freed
+of it.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from trend.compiled import inlined, kernel
+from trend.hashing import combine
+from trend.layout import I64, PAIRS, Int, Records
+
+KEPT_DAYS: Final = 2
+
+
+@inlined
+def _place(key: np.uint64, size: Int) -> Int:
+    """Return where a pair would be in a table of so many places: by the top bits of its hash."""
+    return np.int64(((key >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32))
+
+
+@inlined
+def pair_is_new(
+    n: I64, pairs: Records, signal: np.uint64, author: np.uint64, tick: Int, now: Int, day: Int
+) -> Int:
+    """Return 1 if the author had not used the signal within the day before; note it either way.
+
+    Args:
+        tick: of the use.
+        now: tick that is closed, `tick` or a later one.
+        day: ticks in a day.
+    """
+    key = combine(signal, author)
+    if key == 0:
+        key = np.uint64(1)
+    at = _place(key, pairs.size)
+    while pairs[at].key != 0 and pairs[at].key != key:
+        at = at + 1 if at + 1 < pairs.size else 0
+    last = np.int64(pairs[at].tick)
+    new = 1
+    if pairs[at].key == 0:
+        pairs[at].key = key
+        pairs[at].tick = tick
+        n[PAIRS] += 1
+    elif last <= now - KEPT_DAYS * day:
+        pairs[at].tick = tick
+    elif abs(tick - last) < day:
+        new = 0
+    elif tick > last:
+        pairs[at].tick = tick
+    return new
+
+
+@kernel
+def ages(pairs: Records, tick: Int, count: I64) -> None:
+    """Count the pairs by their age at `tick`: `count[a]` are a ticks old; older ones are left out."""
+    for at in range(pairs.size):
+        age = max(tick - pairs[at].tick, 0)
+        if pairs[at].key != 0 and age < count.size:
+            count[age] += 1
+
+
+@kernel
+def insert(pairs: Records, after: Int, table: Records) -> Int:
+    """Insert the pairs of later ticks than `after` into another table; return how many."""
+    count = 0
+    for i in range(pairs.size):
+        if pairs[i].key != 0 and pairs[i].tick > after:
+            at = _place(pairs[i].key, table.size)
+            while table[at].key != 0:
+                at = at + 1 if at + 1 < table.size else 0
+            table[at].key = pairs[i].key
+            table[at].tick = pairs[i].tick
+            count += 1
+    return count
