@@ -113,6 +113,14 @@ def _is_before(a: Any, b: Any) -> bool:
 
 
 @kernel
+def join(rows: Records, joined: Records, label_at: int) -> None:
+    """Copy rows to `joined`; their labels begin at `label_at` there."""
+    for i in range(rows.size):
+        joined[i] = rows[i]
+        joined[i].label_at += label_at
+
+
+@kernel
 def leave(rows: Records, labels: U8, through: Int, left: Records, left_labels: U8) -> Int:
     """Copy the rows of later ticks than `through`, and their labels; return the labels' bytes."""
     count = at = 0

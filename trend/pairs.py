@@ -56,12 +56,18 @@ def pair_is_new(
 
 
 @kernel
-def ages(pairs: Records, tick: Int, count: I64) -> None:
-    """Count the pairs by their age at `tick`: `count[a]` are a ticks old; older ones are left out."""
+def newest(pairs: Records, tick: Int, limit: Int, ages: I64) -> Int:
+    """Return the tick after which at most `limit` pairs are; `ages` are zeros, one for each tick."""
     for at in range(pairs.size):
         age = max(tick - pairs[at].tick, 0)
-        if pairs[at].key != 0 and age < count.size:
-            count[age] += 1
+        if pairs[at].key != 0 and age < ages.size:
+            ages[age] += 1
+    age = 0
+    count = np.int64(0)
+    while age < ages.size and count + ages[age] <= limit:
+        count += ages[age]
+        age += 1
+    return tick - age
 
 
 @kernel

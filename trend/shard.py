@@ -153,16 +153,13 @@ class Shard:
 
     def _joined(self) -> tuple[Records, U8]:
         """Return all waiting rows in one piece, and the labels that they speak of."""
-        at = 0
-        parts = [np.zeros(0, USE)]
+        joined = np.empty(sum(rows.size for rows, _, _ in self._waiting), USE)
+        at = label_at = 0
         for rows, labels, _ in self._waiting:
-            if at:
-                rows = rows.copy()
-                rows["label_at"] += at
-            parts.append(rows)
-            at += len(labels)
-        joined = b"".join(labels for _, labels, _ in self._waiting)
-        return np.concatenate(parts), np.frombuffer(joined, np.uint8)
+            closing.join(rows, joined[at : at + rows.size], label_at)
+            at += rows.size
+            label_at += len(labels)
+        return joined, np.frombuffer(b"".join(labels for _, labels, _ in self._waiting), np.uint8)
 
     def _take_volume(self, through: int) -> Records:
         if not self._volume:

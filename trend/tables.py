@@ -109,17 +109,14 @@ def with_pairs(c: Counts, tick: int, coming: int, settings: ShardSettings) -> Co
 
     At the limit of the budget the oldest are forgotten, by whole ticks.
     """
-    by_age = np.zeros(pairs.KEPT_DAYS * (c.volume.size - 1), np.int64)
-    pairs.ages(c.pairs, tick, by_age)
-    kept = by_age.cumsum()
-    wanted = int((kept[-1] + coming) / _PAIRS_AFTER)
+    after = tick - pairs.KEPT_DAYS * (c.volume.size - 1)
+    wanted = np.count_nonzero(c.pairs["tick"] > after) + coming
     size = c.pairs.size
-    after = tick - by_age.size
-    if wanted > size:
-        size = max(size, min(_more(c.pairs, wanted), settings.max_pairs))
-    if kept[-1] + coming > size // 2:
-        after = tick - int(np.searchsorted(kept, size // 4, "right"))
-        size = max(size, 2 * (coming + size // 4))
+    if wanted > _PAIRS_AFTER * size:
+        size = max(size, min(_more(c.pairs, int(wanted / _PAIRS_AFTER)), settings.max_pairs))
+    if wanted > size // 2:
+        after = pairs.newest(c.pairs, tick, size // 4, np.zeros(tick - after, np.int64))
+        size = max(size, 2 * (size // 4 + coming))
     return resized_pairs(c, after, size)
 
 

@@ -177,6 +177,21 @@ class Reference:
         return sum(new for _, _, new in uses), len(uses)
 
 
+def places(c: k.Counts, row: int, which: int) -> dict[int, tuple[int, int]]:
+    """The authors and reels of a row's history by place, which must rise."""
+    found: list[tuple[int, tuple[int, int]]] = []
+    page, at = (int(c.chains[row, which][name]) for name in ("oldest", "start"))
+    while page != k.NONE:
+        newest = page == c.chains[row, which]["newest"]
+        for entry in c.pages[page, at : c.chains[row, which]["fill"] if newest else k.PAGE]:
+            authors, reels = int(entry >> 16) & k.FULL, int(entry) & k.FULL
+            found.append((int(entry >> 32), (authors, reels)))
+        assert newest == (c.links[page, k.NEWER] == k.NONE)
+        page, at = int(c.links[page, k.NEWER]), 0
+    assert [place for place, _ in found] == sorted({place for place, _ in found})
+    return dict(found)
+
+
 def reference(rows: Uses) -> Reference:
     slow = Reference()
     for now in np.unique(rows["apply"]).tolist():
@@ -200,18 +215,21 @@ def test_rows_count_like_the_slow_reference(rows: Uses) -> None:
     c = at_once(ROOMY, rows, volume_of(rows, 20))[0].counts
     assert {int(s["key"]) for s in c.signals[: c.n[k.ROWS]]} == set(slow.counted)
     for row, signal in enumerate(c.signals[: c.n[k.ROWS]]):
-        key, now = int(signal["key"]), int(signal["last"])
+        key, now = int(signal["key"]), max(int(signal["used"]), int(c.n[k.CLEANED]))
+        ticks, hours = (places(c, row, which) for which in (k.TICKS, k.BY_HOUR))
         for tick in range(now - DAY + 1, now + 1):
-            here = c.ticks[row, tick % DAY].tolist()
-            assert here == list(slow.sums(key, now, tick, tick))
+            assert ticks.pop(tick, (0, 0)) == slow.sums(key, now, tick, tick)
+        authors = sum(authors for authors, _ in hours.values())
         for hour in range(now // HOUR - k.HOURS + 1, now // HOUR + 1):
-            here = c.hours[row, hour % k.HOURS].tolist()
-            assert here == list(slow.sums(key, now, hour * HOUR, hour * HOUR + HOUR - 1))
+            here = hours.pop(hour, (0, 0))
+            assert here == slow.sums(key, now, hour * HOUR, hour * HOUR + HOUR - 1)
+        assert not ticks
+        assert not hours
         assert (signal["day_authors"], signal["day_reels"]) == slow.sums(
             key, now, now - DAY + 1, now
         )
         assert signal["total"] == sum(new for _, _, new in slow.counted[key])
-        assert signal["hours_authors"] == c.hours[row, :, k.AUTHORS].sum()
+        assert signal["hours_authors"] == authors
 
 
 @pytest.mark.parametrize("rows", STREAMS)
@@ -265,7 +283,7 @@ def test_changes_in_the_number_of_signals_survive_a_lack_of_room_for_reports(bus
     rows[3 * ticks :]["signal"] = hashes(np.arange(10**6, 10**6 + rows.size - 3 * ticks), 1)
     volume = volume_of(rows, 5)
     reports = at_once(calm, rows, volume)[1]
-    assert len(lives(reports)) >= ticks
+    assert len(lives(reports)) >= ticks - 1  # at one tick as many signals go as come
     shard = Shard(calm)
     shard.add(*labelled(rows), volume)
     slowly = [part for t in range(START, START + ticks + 1, 50) for part in shard.close(t + 49)]
