@@ -126,6 +126,7 @@ def judge(
         min_growth: authors over expected authors below which nothing is a burst.
     """
     signals = c.signals
+    log10_windows = np.log10(float(windows.size))
     for at in range(count):
         row = rows[at]
         i = out.used[0]
@@ -160,7 +161,7 @@ def judge(
                 if log10_p < least:
                     least = log10_p
                     best = w
-        least = min(0.0, least + np.log10(float(windows.size)))
+        least = min(0.0, least + log10_windows)
         if least > REPORT_LOG10_P:
             signals[row].judge_from = total + max(missing, 1)
         else:
@@ -297,21 +298,27 @@ def _sample(n: I64, uses: Records, head: Int, after: Int, sample: U64) -> tuple[
     while use >= n[FIRST_USE]:
         at = place_of(uses, use)
         use = use_before(uses, use)
-        reel = uses[at].reel
-        if uses[at].tick <= after:
-            continue
-        known += 1
-        if taken == sample.size and reel >= sample[taken - 1]:
-            continue
-        place = np.searchsorted(sample[:taken], reel)
-        if place < taken and sample[place] == reel:
-            continue
-        if taken < sample.size:
-            taken += 1
-        for j in range(taken - 1, place, -1):
-            sample[j] = sample[j - 1]
-        sample[place] = reel
+        if uses[at].tick > after:
+            known += 1
+            taken = _keep_smallest(sample, taken, uses[at].reel)
     return taken, known
+
+
+@inlined
+def _keep_smallest(sample: U64, taken: Int, reel: np.uint64) -> Int:
+    """Insert a reel into a full or partly filled sample, ascending; return how many it holds."""
+    if taken == sample.size and reel >= sample[taken - 1]:
+        return taken
+    place = np.int64(taken)
+    while place > 0 and sample[place - 1] > reel:
+        place -= 1
+    if place > 0 and sample[place - 1] == reel:
+        return taken
+    taken = min(taken + 1, sample.size)
+    for j in range(taken - 1, place, -1):
+        sample[j] = sample[j - 1]
+    sample[place] = reel
+    return taken
 
 
 @inlined

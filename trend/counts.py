@@ -17,12 +17,12 @@ Everything here happens tick by tick, in an order that follows from the data alo
 result depends on how the input was cut into polls.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from trend import history, log
-from trend.compiled import inlined, kernel
+from trend.compiled import inlined, kernel, prefetch
 from trend.layout import (
     ADMIT_AUTHORS,
     BY_HOUR,
@@ -43,16 +43,25 @@ from trend.layout import (
     Int,
     Records,
 )
-from trend.pairs import pair_is_new
+from trend.pairs import first_place, pair_is_new, pair_key
 from trend.rings import Moment, moment
 from trend.signals import SHARD_BITS
+
+LEAD: Final = 16
+"""Uses between two steps of looking ahead."""
+
+
+@inlined
+def _first_slot(slots: I32, key: np.uint64) -> Int:
+    """Return the slot where a row is looked for first, by the hash's bits below the shard's."""
+    top = (key << np.uint64(SHARD_BITS)) >> np.uint64(32)
+    return np.int64((top * np.uint64(slots.size)) >> np.uint64(32))
 
 
 @inlined
 def slot_of(slots: I32, signals: Records, key: np.uint64) -> Int:
     """Return the slot that holds `key`'s row, or the free one where it would go."""
-    top = (key << np.uint64(SHARD_BITS)) >> np.uint64(32)
-    at = np.int64((top * np.uint64(slots.size)) >> np.uint64(32))
+    at = _first_slot(slots, key)
     while slots[at] != 0 and signals[slots[at] - 1].key != key:
         at = at + 1 if at + 1 < slots.size else 0
     return at
@@ -79,6 +88,33 @@ def _count_use(c: Counts, row: Int, now: Moment, tick: Int, hour: Int, new_autho
     if hour > now.hours_start and history.add_reel(c, row, BY_HOUR, hour, new_author) == 1:
         c.signals[row].hours_authors += new_author
     c.signals[row].total += new_author
+
+
+@inlined
+def _look_ahead(c: Counts, rows: Records, order: I64, start: Int, stop: Int) -> None:
+    """Ask for the memory that the uses after these will need.
+
+    In three steps, as each tells where the next is: slot, bucket and pair; row and newest young
+    use; pages.
+    """
+    for i in range(start + 3 * LEAD, min(stop + 3 * LEAD, order.size)):
+        use = rows[order[i]]
+        prefetch(c.slots, _first_slot(c.slots, use.signal))
+        prefetch(c.buckets, log.bucket_of(c.uses, use.signal))
+        prefetch(c.pairs, first_place(pair_key(use.signal, use.author), c.pairs.size))
+    for i in range(start + 2 * LEAD, min(stop + 2 * LEAD, order.size)):
+        signal = rows[order[i]].signal
+        row = c.slots[_first_slot(c.slots, signal)] - 1
+        if row >= 0:
+            prefetch(c.signals, row)
+            prefetch(c.chains, row)
+        else:
+            prefetch(c.uses, max(c.buckets[log.bucket_of(c.uses, signal)] - 1, 0))
+    for i in range(start + LEAD, min(stop + LEAD, order.size)):
+        row = c.slots[_first_slot(c.slots, rows[order[i]].signal)] - 1
+        if row >= 0:
+            prefetch(c.pages, max(c.chains[row, TICKS].newest, 0))
+            prefetch(c.pages, max(c.chains[row, BY_HOUR].newest, 0))
 
 
 @inlined
@@ -160,6 +196,7 @@ def count_uses(
             end += 1
         if not ordinary:
             order_group(rows, order, at, end, now)
+        _look_ahead(c, rows, order, at, end)
         slot = slot_of(c.slots, signals, signal)
         row = np.int64(c.slots[slot]) - 1
         crowd = end - at > CROWD

@@ -160,16 +160,22 @@ def authors_between(c: Counts, row: Int, which: Int, first: Int, last: Int) -> I
 def authors_since(c: Counts, row: Int, which: Int, sums: I64, start: Int, authors: I64) -> None:
     """Fill `authors[w]` with the authors from place `sums[w, start]` on, which falls with w."""
     w = 0
+    bound = sums[0, start]
     found = np.int64(0)
     page, at = newest(c, row, which)
-    while page != NONE and w < authors.size:
-        entry = c.pages[page, at]
-        if entry >> PLACE < sums[w, start]:
-            authors[w] = found
-            w += 1
-        else:
+    while page != NONE:
+        stop = c.chains[row, which].start if page == c.chains[row, which].oldest else 0
+        while at >= stop:
+            entry = c.pages[page, at]
+            while entry >> PLACE < bound:
+                authors[w] = found
+                w += 1
+                if w == authors.size:
+                    return
+                bound = sums[w, start]
             found += authors_in(entry)
-            page, at = older(c, row, which, page, at)
+            at -= 1
+        page, at = np.int64(c.links[page, OLDER]), np.int64(PAGE - 1)
     authors[w:] = found
 
 

@@ -18,7 +18,13 @@ KEPT_DAYS: Final = 2
 
 
 @inlined
-def _place(key: np.uint64, size: Int) -> Int:
+def pair_key(signal: np.uint64, author: np.uint64) -> np.uint64:
+    """Return the hash of a pair, never 0."""
+    return max(combine(signal, author), np.uint64(1))
+
+
+@inlined
+def first_place(key: np.uint64, size: Int) -> Int:
     """Return where a pair would be in a table of so many places: by the top bits of its hash."""
     return np.int64(((key >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32))
 
@@ -34,10 +40,8 @@ def pair_is_new(
         now: tick that is closed, `tick` or a later one.
         day: ticks in a day.
     """
-    key = combine(signal, author)
-    if key == 0:
-        key = np.uint64(1)
-    at = _place(key, pairs.size)
+    key = pair_key(signal, author)
+    at = first_place(key, pairs.size)
     while pairs[at].key != 0 and pairs[at].key != key:
         at = at + 1 if at + 1 < pairs.size else 0
     last = np.int64(pairs[at].tick)
@@ -76,7 +80,7 @@ def insert(pairs: Records, after: Int, table: Records) -> Int:
     count = 0
     for i in range(pairs.size):
         if pairs[i].key != 0 and pairs[i].tick > after:
-            at = _place(pairs[i].key, table.size)
+            at = first_place(pairs[i].key, table.size)
             while table[at].key != 0:
                 at = at + 1 if at + 1 < table.size else 0
             table[at].key = pairs[i].key

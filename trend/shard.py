@@ -164,7 +164,11 @@ class Shard:
     def _take_volume(self, through: int) -> Records:
         if not self._volume:
             return np.zeros(0, VOLUME)
-        volume = np.concatenate(self._volume)
+        volume = np.empty(sum(piece.size for piece in self._volume), VOLUME)
+        at = 0
+        for piece in self._volume:
+            volume[at : at + piece.size] = piece
+            at += piece.size
         apply = volume["apply"]
         if (apply[1:] < apply[:-1]).any():
             volume = volume[np.argsort(apply, kind="stable")]
