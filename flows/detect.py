@@ -28,7 +28,7 @@ from operators.identify import identify
 from operators.sources.board import Board
 from operators.synthesise import SynthesiseLogic, SynthesiseSettings, Told
 from schemas.trends import Trend
-from trend.budget import ShardSettings
+from trend.budget import ShardSettings, for_counts
 from trend.synthesis import SynthesisSettings
 
 ONE = "all"
@@ -117,14 +117,19 @@ def _explode(settings: Settings) -> Callable[[tuple[str, Fresh]], list[tuple[str
 def _count(
     settings: Settings, partitions: Sequence[str], recovery: bool
 ) -> Callable[[bytes | None], CountLogic]:
-    shard = ShardSettings(
+    shard = shard_settings(settings)
+    return lambda resume_state: CountLogic(shard, partitions, resume_state, recovery)
+
+
+def shard_settings(settings: Settings) -> ShardSettings:
+    """Return what each shard may use."""
+    return ShardSettings(
         tick_seconds=settings.tick_seconds,
         windows_h=settings.windows_h,
         min_authors=settings.min_authors,
         min_growth=settings.min_growth,
-        memory_bytes=settings.memory_mb * (1 << 20) // SHARDS,
+        memory_bytes=for_counts(settings.memory_mb) * (1 << 20) // SHARDS,
     )
-    return lambda resume_state: CountLogic(shard, partitions, resume_state, recovery)
 
 
 def _synthesise(

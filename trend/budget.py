@@ -12,6 +12,13 @@ MIN_SIGNAL: Final = k.ROW_BYTES + k.PAGE_BYTES
 MIN_ROWS: Final = 64
 MIN_LOG: Final = 256
 MIN_PAIRS: Final = 256
+RESERVED_MB: Final = 512
+"""For all but the counts: the interpreter and its packages, the polls under way, the catalogue."""
+
+
+def for_counts(memory_mb: int) -> int:
+    """Return what the counts may take of a process's memory, in the same unit: a half at least."""
+    return max(memory_mb - RESERVED_MB, memory_mb // 2)
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,8 @@ class ShardSettings:
 
     @cached_property
     def max_bytes(self) -> int:
-        """For admitted signals with their labels and history: six tenths of the budget."""
-        return max(MIN_ROWS * MIN_SIGNAL, int(self.memory_bytes * 0.6))
+        """For admitted signals with their labels and history: half of the budget."""
+        return max(MIN_ROWS * MIN_SIGNAL, self.memory_bytes // 2)
 
     @cached_property
     def max_rows(self) -> int:
@@ -53,13 +60,13 @@ class ShardSettings:
 
     @cached_property
     def max_uses(self) -> int:
-        """Uses in the log, a power of two: up to a quarter of the budget."""
-        return max(MIN_LOG, power_below(self.memory_bytes // 4 // (k.LOGGED.itemsize + 4)))
+        """Uses in the log, a power of two: up to three tenths of the budget."""
+        return max(MIN_LOG, power_below(int(self.memory_bytes * 0.3) // (k.LOGGED.itemsize + 4)))
 
     @cached_property
     def max_pairs(self) -> int:
-        """Places for pairs: fifteen hundredths of the budget."""
-        return max(MIN_PAIRS, int(self.memory_bytes * 0.15) // k.PAIR.itemsize)
+        """Places for pairs: a fifth of the budget."""
+        return max(MIN_PAIRS, self.memory_bytes // 5 // k.PAIR.itemsize)
 
 
 def power_below(number: int) -> int:

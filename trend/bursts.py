@@ -136,7 +136,7 @@ def judge(
         history.authors_since(c, row, BY_HOUR, sums, START, near)
         best = windows.size - 1
         least = 0.0
-        missing = NEVER
+        missing: Int = NEVER
         for w in range(windows.size):
             base, seen = baseline(
                 kept - near[w],
@@ -163,7 +163,7 @@ def judge(
                     best = w
         least = min(0.0, least + log10_windows)
         if least > REPORT_LOG10_P:
-            signals[row].judge_from = total + max(missing, 1)
+            signals[row].judge_from = total + max(missing, np.int64(1))
         else:
             signals[row].judge_from = total + 1 + signals[row].day_authors // REPORT_SHARE
         signals[row].judge_at = now + REJUDGE_H * ticks_per_hour
@@ -247,7 +247,7 @@ def _reels_by_window(c: Counts, out: Reports, i: Int, row: Int, sums: I64, best:
 def _reels_at(c: Counts, row: Int, hour: Int) -> Int:
     """Return the reels of an hour, which is the last one or empty."""
     page, at = history.newest(c, row, BY_HOUR)
-    reels = np.int64(0)
+    reels: Int = np.int64(0)
     if page != NONE and c.pages[page, at] >> history.PLACE == hour:
         reels = history.reels_in(c.pages[page, at])
     return reels
@@ -292,7 +292,7 @@ def _sample(n: I64, uses: Records, head: Int, after: Int, sample: U64) -> tuple[
     Returns:
         How many there are in `sample`, and of how many uses it was taken.
     """
-    taken = 0
+    taken: Int = 0
     known = 0
     use = head
     while use >= n[FIRST_USE]:

@@ -31,7 +31,7 @@ LABEL_BYTES: Final = 3  # of its uses
 VOLUME_AT: Final = 4
 CURSOR: Final = 5
 
-PAIR_LOAD: Final = 0.6
+PAIR_LOAD: Final = 0.7
 _NEVER: Final = np.iinfo(np.int64).max
 
 
@@ -121,8 +121,8 @@ def join(rows: Records, joined: Records, label_at: int) -> None:
 
 
 @kernel
-def leave(rows: Records, labels: U8, through: Int, left: Records, left_labels: U8) -> Int:
-    """Copy the rows of later ticks than `through`, and their labels; return the labels' bytes."""
+def leave(rows: Records, labels: U8, through: Int, left: Records, left_labels: U8) -> None:
+    """Copy the rows of later ticks than `through`, and their labels."""
     count = at = 0
     for i in range(rows.size):
         if rows[i].apply > through:
@@ -132,7 +132,6 @@ def leave(rows: Records, labels: U8, through: Int, left: Records, left_labels: U
                 left_labels[at + b] = labels[rows[i].label_at + b]
             at += rows[i].label_len
             count += 1
-    return at
 
 
 @kernel

@@ -4,8 +4,9 @@ They work in place on arrays that their caller owns and make none themselves. So
 count references to them: two atomic operations for each array that a function takes, which cost
 more than counting a use does. Divisions by zero are not looked for either.
 
-`inlined` puts a kernel's body where it is called, before types are known. `prefetch` asks for memory
-that will be needed a little later: uses of signals are strewn over tables larger than the caches.
+`inlined` puts a kernel's body where it is called, before types are known. `prefetch` asks for
+memory that will be needed a little later: uses of signals are strewn over tables larger than the
+caches.
 """
 
 from collections.abc import Callable
@@ -19,20 +20,30 @@ from numba.extending import intrinsic
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+# Numba's types do not tell of `_nrt`, its option to compile without the runtime for references.
+_compiler: Any = njit
+
+
+def _compile(function: F, **options: Any) -> F:
+    compiled: F = _compiler(cache=True, _nrt=False, error_model="numpy", **options)(function)
+    return compiled
+
+
 def kernel(function: F) -> F:
     """Compile a function that makes no arrays; it does not hold the interpreter's lock."""
-    compiled: F = njit(cache=True, nogil=True, _nrt=False, error_model="numpy")(function)
-    return compiled
+    return _compile(function, nogil=True)
 
 
 def inlined(function: F) -> F:
     """As `kernel`, and part of whatever calls it."""
-    compiled: F = njit(cache=True, inline="always", _nrt=False, error_model="numpy")(function)
-    return compiled
+    return _compile(function, inline="always")
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def prefetch(_: Any, array: Any, at: Any) -> Any:
+# Its helpers are not typed either.
+_cg: Any = cgutils
+
+
+def _prefetch(_: Any, array: Any, at: Any) -> Any:
     """Ask for the line of the cache that `array[at]` begins in; `at` must be in the array."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -40,15 +51,18 @@ def prefetch(_: Any, array: Any, at: Any) -> Any:
         given = context.make_array(kind)(context, builder, args[0])
         first = context.cast(builder, args[1], index, types.intp)
         rest = [context.get_constant(types.intp, 0)] * (kind.ndim - 1)
-        item = cgutils.get_item_pointer(context, builder, kind, given, [first, *rest])
-        address = builder.bitcast(item, cgutils.voidptr_t)
+        item = _cg.get_item_pointer(context, builder, kind, given, [first, *rest])
+        address = builder.bitcast(item, _cg.voidptr_t)
         number = ir.IntType(32)
-        called = cgutils.get_or_insert_function(
+        called = _cg.get_or_insert_function(
             builder.module,
-            ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, number, number, number]),
+            ir.FunctionType(ir.VoidType(), [_cg.voidptr_t, number, number, number]),
             "llvm.prefetch.p0",
         )
         builder.call(called, [address, number(0), number(3), number(1)])
         return context.get_dummy_value()
 
     return types.void(array, at), codegen
+
+
+prefetch: Any = intrinsic(_prefetch)

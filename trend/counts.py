@@ -198,7 +198,7 @@ def count_uses(
             order_group(rows, order, at, end, now)
         _look_ahead(c, rows, order, at, end)
         slot = slot_of(c.slots, signals, signal)
-        row = np.int64(c.slots[slot]) - 1
+        row: Int = np.int64(c.slots[slot]) - 1
         crowd = end - at > CROWD
         if row < 0:
             admitted = crowd or _add_young(c, rows, order, at, end, here) >= ADMIT_AUTHORS

@@ -52,7 +52,7 @@ def add_reel(c: Counts, row: Int, which: Int, place: Int, new_author: Int) -> In
     """Count a reel, and its author if `new_author` is 1; return 1, or 0 where the place is full."""
     page = c.chains[row, which].newest
     more = new_author * _AUTHOR + _REEL
-    counted = 1
+    counted: Int = 1
     if page == NONE:
         _append(c, row, which, place << PLACE | more)
     else:

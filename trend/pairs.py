@@ -61,7 +61,11 @@ def pair_is_new(
 
 @kernel
 def newest(pairs: Records, tick: Int, limit: Int, ages: I64) -> Int:
-    """Return the tick after which at most `limit` pairs are; `ages` are zeros, one for each tick."""
+    """Return the tick after which at most `limit` pairs are.
+
+    Args:
+        ages: zeros, one for each tick that a pair may be old.
+    """
     for at in range(pairs.size):
         age = max(tick - pairs[at].tick, 0)
         if pairs[at].key != 0 and age < ages.size:

@@ -194,9 +194,10 @@ def _left(rows: Records, labels: U8, taken: int, through: int) -> list[tuple[Rec
     if taken == rows.size:
         return []
     left = np.empty(rows.size - taken, USE)
-    left_labels = np.empty(labels.size, np.uint8)
-    used = closing.leave(rows, labels, through, left, left_labels)
-    return [(left, left_labels[:used].tobytes(), int(left["apply"].min()))]
+    waiting = rows["apply"] > through
+    left_labels = np.empty(int(rows["label_len"][waiting].sum()), np.uint8)
+    closing.leave(rows, labels, through, left, left_labels)
+    return [(left, left_labels.tobytes(), int(left["apply"].min()))]
 
 
 class _ReportRoom:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from trend import history, log, pairs
 from trend import layout as k
-from trend.budget import ShardSettings, power_below
+from trend.budget import ShardSettings
 from trend.closing import bytes_of
 from trend.compiled import kernel
 from trend.counts import advance_row, slot_of
@@ -19,7 +19,7 @@ _FIRST_LOG: Final = 4096
 _FIRST_PAIRS: Final = 8192
 _LARGE: Final = 1 << 20
 """Bytes from which on an array grows by half of itself, and not to its double."""
-_PAIRS_AFTER: Final = 0.4
+_PAIRS_AFTER: Final = 0.5
 """Share of the pairs' places that may be taken after they were put in order."""
 
 
@@ -110,13 +110,15 @@ def with_pairs(c: Counts, tick: int, coming: int, settings: ShardSettings) -> Co
     At the limit of the budget the oldest are forgotten, by whole ticks.
     """
     after = tick - pairs.KEPT_DAYS * (c.volume.size - 1)
-    wanted = np.count_nonzero(c.pairs["tick"] > after) + coming
+    kept = np.count_nonzero(c.pairs["tick"] > after)
     size = c.pairs.size
-    if wanted > _PAIRS_AFTER * size:
-        size = max(size, min(_more(c.pairs, int(wanted / _PAIRS_AFTER)), settings.max_pairs))
-    if wanted > size // 2:
-        after = pairs.newest(c.pairs, tick, size // 4, np.zeros(tick - after, np.int64))
-        size = max(size, 2 * (size // 4 + coming))
+    wanted = int((kept + coming) / _PAIRS_AFTER)
+    if wanted > size:
+        size = max(size, min(_more(c.pairs, wanted), settings.max_pairs))
+    if wanted > size:
+        room = max(int(_PAIRS_AFTER * size) - coming, size // 4)
+        after = int(pairs.newest(c.pairs, tick, room, np.zeros(tick - after, np.int64)))
+        size = max(size, int((room + coming) / _PAIRS_AFTER))
     return resized_pairs(c, after, size)
 
 
@@ -174,10 +176,10 @@ def usefulness(signals: Records, ticks_per_hour: int) -> I64:
     """Return what keeping each signal is worth, in ticks: when it was last used, and its past.
 
     A past of many authors takes long to learn again, and without it the signal's return would look
-    like news; so each doubling of the authors of the last fifteen days is worth half a day.
+    like news; so each doubling of the authors of the last fifteen days is worth a day.
     """
     doublings = np.log2(1.0 + signals["hours_authors"])
-    worth: I64 = signals["used"] + (12 * ticks_per_hour * doublings).astype(np.int64)
+    worth: I64 = signals["used"] + (24 * ticks_per_hour * doublings).astype(np.int64)
     return worth
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from trend import bursts
+from trend import bursts, closing
 from trend import layout as k
 from trend.budget import ShardSettings
 from trend.records import USE, VOLUME
@@ -386,6 +386,8 @@ def test_ten_times_too_many_signals_stay_within_the_budget(memory: int) -> None:
         shard.close(tick)
         c = shard.counts
         assert c.n[k.ROWS] <= c.signals.size <= settings.max_rows
+        a_tick = int(np.count_nonzero(now)) * (k.ROW_BYTES + 12 + 2 * k.PAGE_BYTES)
+        assert closing.bytes_of(c.n) <= k.PRESSURE * settings.max_bytes + a_tick
         assert c.n[k.NEXT_USE] - c.n[k.FIRST_USE] <= c.uses.size <= settings.max_uses
         assert c.pairs.size <= max(settings.max_pairs, 16 * int(np.count_nonzero(now)))
         assert c.n[k.PAIRS] < c.pairs.size
