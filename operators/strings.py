@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trend.hashing import hash_slices
 from trend.slices import pack
 
 U8 = npt.NDArray[np.uint8]
@@ -57,11 +56,3 @@ class Strings:
     def __getitem__(self, at: int) -> str:
         start = self.starts[at]
         return self.data[start : start + self.lengths[at]].tobytes().decode()
-
-    def hashes(self, seed: int = 0) -> npt.NDArray[np.uint64]:
-        """`trend.hashing.hash_slices` of each; `seed` is at least 0 and below 2**64.
-
-        >>> [hex(value) for value in Strings.of(["abc", ""]).hashes()]
-        ['0x44bc2cf5ad770999', '0xef46db3751d8e999']
-        """
-        return hash_slices(self.data, self.starts, self.lengths, np.uint64(seed))

@@ -1,11 +1,14 @@
-"""Reels for tests: from what is unusual of each, and back."""
+"""Reels for tests: from what is unusual of each, and back; and the hashes of texts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from operators.reels import TEXTS, Reels
+from operators.strings import Strings
+from trend.hashing import hash_slices
 
 
 def reels_of(rows: Sequence[Mapping[str, Any]]) -> Reels:
@@ -47,3 +50,9 @@ def rows_of(reels: Reels) -> list[dict[str, Any]]:
         | {"hashtags": tags[bounds[i] : bounds[i + 1]], "time": int(reels.time[i])}
         for i in range(len(reels))
     ]
+
+
+def hashes(texts: Iterable[str], seed: int = 0) -> npt.NDArray[np.uint64]:
+    """`trend.hashing.hash_slices` of each."""
+    column = Strings.of(texts)
+    return hash_slices(column.data, column.starts, column.lengths, np.uint64(seed))

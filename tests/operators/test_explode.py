@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from operators.blocks import SHARDS, Fresh, ShardRows, shard_name
 from operators.explode import Explode
 from operators.identify import identify
-from operators.strings import Strings
-from tests.operators.reels import reels_of
+from tests.operators.reels import hashes, reels_of
 from trend.kinds import HASHTAG, PHRASE, SOUND
 from trend.records import USE, VOLUME
 from trend.sounds import MAX_LABEL
@@ -27,8 +26,8 @@ def fresh(reels: Sequence[dict[str, Any]], closed: int = 3, announce: bool = Fal
     return Fresh(
         "p",
         reels_of(named),
-        Strings.of(row["reel_id"] for row in named).hashes(),
-        Strings.of(row["author_id"] for row in named).hashes(),
+        hashes(row["reel_id"] for row in named),
+        hashes(row["author_id"] for row in named),
         numbers,
         numbers + np.int32(1),
         numbers % 2 == 1,
@@ -100,7 +99,7 @@ def test_rows_carry_their_reel_and_are_in_their_shard() -> None:
             assert (row["reel"], row["author"]) == (poll.reel[reel], poll.author[reel])
             assert (row["apply"], row["again"]) == (poll.apply[reel], poll.again[reel])
             identity = label(item, row).split("\x1f")[0]
-            assert row["signal"] == Strings.of([identity]).hashes(int(row["kind"]))[0]
+            assert row["signal"] == hashes([identity], int(row["kind"]))[0]
             assert shard_name(int(row["signal"] >> np.uint64(58))) == item.shard
 
 

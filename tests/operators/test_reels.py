@@ -6,10 +6,17 @@ from typing import Any
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numba.core.dispatcher import Dispatcher
 
+from operators.blocks import Decoded
+from operators.catalogue import reel_ids
+from operators.dedupe import Dedupe, EventTime
+from operators.explode import Explode
+from operators.identify import identify
 from operators.reels import TEXTS, Reels, joined
 from operators.strings import Strings
 from tests.operators.reels import reels_of, rows_of
+from trend import folding, hashing, seen, signals, slices, sounds
 
 Rows = list[dict[str, Any]]
 TEXT = st.text(max_size=20)
@@ -62,3 +69,34 @@ def test_reels_are_joined(first: Rows, then: Rows, start: int) -> None:
 def test_strings_are_joined(first: list[str], then: list[str]) -> None:
     both = Strings.joined([Strings.of(first), Strings.of(then)])
     assert list(pickle.loads(pickle.dumps(both))) == first + then
+
+
+def compiled() -> dict[str, int]:
+    """For how many types of arguments each kernel was compiled."""
+    modules = (folding, hashing, seen, signals, slices, sounds)
+    return {
+        f"{module.__name__}.{name}": len(kernel.signatures)
+        for module in modules
+        for name, kernel in vars(module).items()
+        if isinstance(kernel, Dispatcher)
+    }
+
+
+def test_a_poll_of_any_size_is_of_the_same_types_to_the_kernels() -> None:
+    dedupe, explode = Dedupe(EventTime(600, 600, 300, 1), 100), Explode()
+    reel = {"author_id": "a", "caption": "x #y", "audio_id": "s", "title": "t", "hashtags": ["b"]}
+    sizes = iter((4, 4, 1, 1, 0, 2))
+
+    def go() -> None:
+        reels = reels_of([reel | {"reel_id": f"r{i}"} for i in range(next(sizes))])
+        fresh = dedupe(Decoded("p", pickle.loads(pickle.dumps(reels)), (), True))
+        assert fresh is not None
+        explode(identify(fresh))
+        reel_ids(fresh)
+
+    go()
+    before = compiled()
+    for _ in range(5):
+        go()
+    assert compiled() == before
+    assert sum(before.values()) > 10

@@ -17,6 +17,7 @@ from operators.detect import ShardReport, detect
 from operators.strings import Strings
 from operators.synthesise import Synthesise, SynthesiseLogic, SynthesiseSettings
 from schemas.trends import Trend, decode, encode
+from tests.operators.reels import hashes
 from trend.budget import ShardSettings
 from trend.kinds import HASHTAG, PHRASE, SOUND
 from trend.records import USE, VOLUME
@@ -54,15 +55,15 @@ def world() -> tuple[pl.DataFrame, dict[int, tuple[Uses, bytes]], Uses]:
         names = pl.Series("reel_id", [f"r{number}-{i}" for i in range(tick.size)])
         frames.append(
             pl.DataFrame(
-                [Strings.of(names).hashes(), pl.Series("apply", START + tick, pl.Int32), names],
+                [hashes(names), pl.Series("apply", START + tick, pl.Int32), names],
                 schema=["reel", "apply", "reel_id"],
             )
         )
     for kind, label, number, share in SIGNALS:
         reels = frames[number].filter(pl.Series(rng.random(frames[number].height) < share))
         rows = np.zeros(reels.height, USE)
-        rows["signal"] = Strings.of([label.split("\x1f")[0]]).hashes(kind)[0]
-        rows["reel"], rows["author"] = reels["reel"], Strings.of(reels["reel_id"]).hashes(9)
+        rows["signal"] = hashes([label.split("\x1f")[0]], kind)[0]
+        rows["reel"], rows["author"] = reels["reel"], hashes(reels["reel_id"], 9)
         rows["tick"] = rows["apply"] = reels["apply"]
         rows["kind"], rows["label_len"] = kind, len(label.encode())
         shard = int(rows["signal"][0] >> np.uint64(58))

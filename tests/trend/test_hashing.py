@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.strings import Strings
+from tests.operators.reels import hashes
 from trend.hashing import combine, hash_column, hash_slices, mix64
 
 # Made with the reference implementation (python-xxhash, xxh64_intdigest).
@@ -41,20 +42,20 @@ def test_mix_and_combine_equal_their_golden_values() -> None:
 @given(st.lists(st.text(max_size=80), max_size=20), st.integers(0, 2**64 - 1))
 def test_a_row_hashes_alike_alone_and_in_any_column(rows: list[str], seed: int) -> None:
     column = Strings.of(rows)
-    assert column.hashes(seed).tolist() == [hash_one(row.encode(), seed) for row in rows]
+    assert hashes(rows, seed).tolist() == [hash_one(row.encode(), seed) for row in rows]
     starts, lengths = (np.stack([part[::-1], part], 1) for part in (column.starts, column.lengths))
-    hashes = hash_column(column.data, starts, lengths, 1)
-    assert hashes.tolist() == [hash_one(row.encode()) for row in rows]
+    second = hash_column(column.data, starts, lengths, 1)
+    assert second.tolist() == [hash_one(row.encode()) for row in rows]
 
 
 @pytest.mark.parametrize("length", range(100))
 def test_a_slice_hashes_as_its_bytes_wherever_it_is(length: int) -> None:
     data = np.random.default_rng(length).integers(0, 256, 140, np.uint8)
     starts = np.arange(40)
-    hashes = hash_slices(data, starts, np.full(40, length), np.uint64(3))
-    assert hashes.tolist() == [hash_one(data[at : at + length].tobytes(), 3) for at in starts]
+    slices = hash_slices(data, starts, np.full(40, length), np.uint64(3))
+    assert slices.tolist() == [hash_one(data[at : at + length].tobytes(), 3) for at in starts]
 
 
 def test_shards_are_even() -> None:
-    shards = Strings.of(f"tag{i}" for i in range(64_000)).hashes() >> np.uint64(58)
+    shards = hashes(f"tag{i}" for i in range(64_000)) >> np.uint64(58)
     assert np.abs(np.bincount(shards.astype(np.int64), minlength=64) - 1000).max() < 150
