@@ -85,18 +85,18 @@ def compiled() -> dict[str, int]:
 def test_a_poll_of_any_size_is_of_the_same_types_to_the_kernels() -> None:
     dedupe, explode = Dedupe(EventTime(600, 600, 300, 1), 100), Explode()
     reel = {"author_id": "a", "caption": "x #y", "audio_id": "s", "title": "t", "hashtags": ["b"]}
-    sizes = iter((4, 4, 1, 1, 0, 2))
 
-    def go() -> None:
-        reels = reels_of([reel | {"reel_id": f"r{i}"} for i in range(next(sizes))])
+    def go(names: str) -> None:
+        reels = reels_of([reel | {"reel_id": name} for name in names])
         fresh = dedupe(Decoded("p", pickle.loads(pickle.dumps(reels)), (), True))
         assert fresh is not None
+        assert len(fresh.reels) == len(names)
         explode(identify(fresh))
         reel_ids(fresh)
 
-    go()
+    go("abcd")
     before = compiled()
-    for _ in range(5):
-        go()
+    for names in ("efgh", "i", "j", "", "kl"):
+        go(names)
     assert compiled() == before
     assert sum(before.values()) > 10
