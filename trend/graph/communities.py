@@ -104,7 +104,7 @@ def _whole(c: Communities, g: Adjacency) -> Communities:
     """Run Leiden over all the graph; communities that live on keep their numbers."""
     nodes = int(c.n[0])
     room = c.partition.total.size
-    label = leiden(g, labels(c), rounds=1)
+    label = leiden(g, labels(c))
     partition = partition_of(label, g.degree, room)
     partition = partition._replace(label=longer(label, room))
     sums = np.array([g.degree[:nodes].sum(), 0.0])

@@ -105,10 +105,11 @@ def add(
 ) -> tuple[Edges, Changes, float]:
     """Count a tick's pairs into the edges; a significant one that is none yet becomes one.
 
-    The order of the pairs does not matter, nor whether one comes in several parts.
+    The order of the pairs does not matter.
 
     Args:
-        first, second: hashes of the two signals of each pair, uint64[n], in either order.
+        first, second: hashes of the two signals of each pair, uint64[n], in either order; each pair
+            comes once.
         authors: distinct authors of each in the tick, int64[n], >= 1.
         reels: int64[n].
         significant: bool[n].
@@ -130,16 +131,11 @@ def add(
     low, high = np.minimum(first, second), np.maximum(first, second)
     keep = np.flatnonzero((known(e, low, high) | significant) & (low != high))
     order = keep[np.lexsort((high[keep], low[keep]))]
-    low, high = low[order], high[order]
-    starts = np.ones(order.size, np.bool_)
-    starts[1:] = (low[1:] != low[:-1]) | (high[1:] != high[:-1])
-    at = np.flatnonzero(starts)
-    if at.size == 0:
+    if order.size == 0:
         return e, Changes(np.zeros(0, np.int32), np.zeros(0)), scale
-    e = _with_room(e, at.size)
-    of_each, in_each = np.add.reduceat(authors[order], at), np.add.reduceat(reels[order], at)
+    e = _with_room(e, order.size)
     growth = 2.0 ** ((tick - int(e.n[BASE])) / settings.half_life_ticks)
-    edge, added = _add(e, low[at], high[at], of_each, in_each, growth, tick)
+    edge, added = _add(e, low[order], high[order], authors[order], reels[order], growth, tick)
     return e, Changes(edge, added), scale
 
 

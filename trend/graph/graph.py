@@ -70,7 +70,8 @@ def advanced(
         graph.communities, settings.communities, g, e.edges, changes.edge, changes.added
     )
     lives = graph.lives
-    if e.n[EDGES] > settings.edges.max_edges or tick % settings.clean_every_ticks == 0:
+    full = e.n[EDGES] > settings.edges.max_edges
+    if full or scale != 1.0 or tick % settings.clean_every_ticks == 0:
         e, kept = edges.cleaned(e, settings.edges, tick)
         g = adjacency.of_edges(e.edges[: e.n[EDGES]], kept.nodes.size)
         c = communities.of_graph(g, communities.labels(c)[kept.nodes])

@@ -107,6 +107,7 @@ def followed(
     """
     before = np.full(label.size, NONE, np.int32)
     before[: lives.of_node.size] = lives.of_node
+    label = _by_first(label)
     size = np.bincount(label)
     links = _links(before, label, weight, lives.id.size, size, settings.floor)
     born = np.flatnonzero((links.bears == NONE) & (size >= settings.min_members))
@@ -158,6 +159,20 @@ def _links(before: I32, label: I32, weight: F64, lives: int, size: I64, floor: f
         went_to=_first(life[follows], community[follows], lives),
         came_from=_first(community[largely], life[largely], size.size),
     )
+
+
+@njit(cache=True)
+def _by_first(label: I32) -> I32:
+    """Number the communities by their first nodes, so that what they are called decides nothing."""
+    number = np.full(label.max() + 1 if label.size else 0, NONE, np.int32)
+    renamed = np.empty_like(label)
+    count = 0
+    for node in range(label.size):
+        if number[label[node]] == NONE:
+            number[label[node]] = count
+            count += 1
+        renamed[node] = number[label[node]]
+    return renamed
 
 
 @njit(cache=True)
