@@ -44,6 +44,7 @@ NONE: Final = -1
 NODES: Final = 0
 EDGES: Final = 1
 BASE: Final = 2  # the tick whose uses weigh one
+CLEANED: Final = 3  # tick
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Changes(NamedTuple):
 
 def empty() -> Edges:
     """Return a table without edges."""
-    n = np.zeros(3, np.int64)
+    n = np.zeros(4, np.int64)
     n[BASE] = NONE
     slots = np.zeros(64, np.int32)
     return Edges(n, np.zeros(16, np.uint64), slots, np.zeros(16, EDGE), slots.copy())
@@ -171,7 +172,7 @@ def cleaned(e: Edges, settings: EdgeSettings, tick: int) -> tuple[Edges, Kept]:
     number = np.cumsum(used) - 1
     left["a"], left["b"] = number[left["a"]], number[left["b"]]
     fresh = _with_room(empty(), edges.size)
-    fresh.n[:] = nodes.size, edges.size, e.n[BASE]
+    fresh.n[:] = nodes.size, edges.size, e.n[BASE], tick
     fresh.signals[: nodes.size] = e.signals[nodes]
     fresh.edges[: edges.size] = left
     _index(fresh)
@@ -191,7 +192,7 @@ def _strongest(e: Edges, weights: F64, count: int) -> Bools:
 
 def _rebased(e: Edges, settings: EdgeSettings, tick: int) -> tuple[Edges, float]:
     if e.n[BASE] == NONE:
-        e.n[BASE] = tick
+        e.n[[BASE, CLEANED]] = tick
     half_lives = (tick - int(e.n[BASE])) // settings.half_life_ticks
     if half_lives < REBASE_AT:
         return e, 1.0

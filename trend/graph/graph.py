@@ -9,7 +9,7 @@ from trend.graph import adjacency, communities, edges, lifecycle
 from trend.graph.adjacency import Adjacency
 from trend.graph.arrays import I32, I64, U64, Bools, Records
 from trend.graph.communities import Communities, CommunitySettings
-from trend.graph.edges import EDGES, NODES, Edges, EdgeSettings
+from trend.graph.edges import CLEANED, EDGES, NODES, Edges, EdgeSettings
 from trend.graph.lifecycle import LifeSettings, Lives
 
 
@@ -71,7 +71,7 @@ def advanced(
     )
     lives = graph.lives
     full = e.n[EDGES] > settings.edges.max_edges
-    if full or scale != 1.0 or tick % settings.clean_every_ticks == 0:
+    if full or scale != 1.0 or tick - e.n[CLEANED] >= settings.clean_every_ticks:
         e, kept = edges.cleaned(e, settings.edges, tick)
         g = adjacency.of_edges(e.edges[: e.n[EDGES]], kept.nodes.size)
         c = communities.of_graph(g, communities.labels(c)[kept.nodes])
