@@ -14,21 +14,27 @@ Needs the extra `evaluation`. With `--nodes 20000 --edges 200000` it takes half 
 
 import argparse
 import json
-import random
 import time
-import warnings
-from collections.abc import Callable
-from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from trend.graph import communities, graph, lifecycle
-from trend.graph.arrays import F64, I32, I64, U64
+from benchmarks.graph_ids import ids_report
+from benchmarks.graph_planted import (
+    Planted,
+    cold_igraph,
+    exported,
+    fed,
+    information,
+    timed,
+    truth_of,
+)
+from trend.graph import communities, graph
+from trend.graph.arrays import I32, U64
 from trend.graph.communities import CommunitySettings
 from trend.graph.edges import EDGES, NODES, EdgeSettings
-from trend.graph.graph import Graph, GraphSettings
+from trend.graph.graph import GraphSettings
 from trend.graph.leiden import leiden
 from trend.graph.moves import modularity
 from trend.graph.pairing import tick_pairs
@@ -38,91 +44,6 @@ TOUCHED: Final = 1000
 UPKEEP_TICKS: Final = 100
 NETWORKX_EDGES: Final = 250_000
 """networkx is asked for larger graphs only with `--all`: it takes minutes."""
-
-
-def timed(function: Callable[[], Any], rounds: int = 1) -> tuple[float, Any]:
-    """Return the least processor time of several rounds, and the last result."""
-    least = float("inf")
-    for _ in range(rounds):
-        began = time.process_time()
-        result = function()
-        least = min(least, time.process_time() - began)
-    return least, result
-
-
-class Planted:
-    """Signals in communities of very different sizes; some are used far more than others."""
-
-    def __init__(self, nodes: int, groups: int, inside: float, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.nodes, self.inside = nodes, inside
-        share = np.arange(1, groups + 1) ** -0.7
-        self.truth = np.sort(self.rng.choice(groups, nodes, p=share / share.sum()))
-        used = np.arange(1, nodes + 1) ** -0.6
-        self.used = np.cumsum(self.rng.permutation(used))
-        self.signals = self.rng.permutation(nodes).astype(np.uint64) + np.uint64(1)
-        first = np.searchsorted(self.truth, np.arange(groups + 1))
-        self.low = np.concatenate([[0.0], self.used])[first]
-
-    def draw(self, count: int) -> tuple[I64, I64]:
-        """Return distinct edges, about so many."""
-        a = self._of(np.zeros(count), np.full(count, self.used[-1]))
-        near = self._of(self.low[self.truth[a]], self.low[self.truth[a] + 1])
-        far = self._of(np.zeros(count), np.full(count, self.used[-1]))
-        b = np.where(self.rng.random(count) < self.inside, near, far)
-        codes = np.unique(np.minimum(a, b)[a != b] * self.nodes + np.maximum(a, b)[a != b])
-        return codes // self.nodes, codes % self.nodes
-
-    def edges(self, count: int) -> tuple[I64, I64]:
-        """Return exactly so many distinct edges."""
-        codes = np.zeros(0, np.int64)
-        while codes.size < count:
-            a, b = self.draw(count)
-            codes = np.union1d(codes, a * self.nodes + b)
-        codes = np.sort(self.rng.choice(codes, count, replace=False))
-        return codes // self.nodes, codes % self.nodes
-
-    def _of(self, low: F64, high: F64) -> I64:
-        at = np.searchsorted(self.used, low + self.rng.random(low.size) * (high - low), "right")
-        return np.minimum(at, self.nodes - 1)
-
-
-def fed(
-    g: Graph, settings: GraphSettings, planted: Planted, ends: tuple[I64, I64], n: I64, tick: int
-) -> Graph:
-    """Give a graph a tick's edges, all significant."""
-    first, second = planted.signals[ends[0]], planted.signals[ends[1]]
-    return graph.advanced(g, settings, first, second, n, n, n > 0, tick)[0]
-
-
-def exported(g: Graph) -> tuple[Any, list[float]]:
-    """Return the graph as igraph's, and its weights."""
-    import igraph
-
-    rows = g.edges.edges[: g.edges.n[EDGES]]
-    ends = np.stack([rows["a"], rows["b"]], axis=1)
-    return igraph.Graph(n=int(g.edges.n[NODES]), edges=ends), rows["weight"].tolist()
-
-
-def cold_igraph(of: Any, weights: list[float], seed: int = 1) -> I32:
-    """igraph's Leiden from single nodes, with its default of two iterations."""
-    random.seed(seed)
-    found = of.community_leiden("modularity", weights=weights, n_iterations=2)
-    return np.array(found.membership, np.int32)
-
-
-def information(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
-    """Normalised mutual information of two partitions."""
-    import igraph
-
-    return float(igraph.compare_communities(a.tolist(), b.tolist(), method="nmi"))
-
-
-def truth_of(g: Graph, planted: Planted) -> I64:
-    """The planted community of each node of the graph."""
-    of_signal = np.empty(planted.nodes + 1, np.int64)
-    of_signal[planted.signals] = planted.truth
-    return of_signal[g.edges.signals[: g.edges.n[NODES]]]
 
 
 def pairs_report() -> dict[str, object]:
@@ -276,115 +197,6 @@ def cold_networkx(rows: npt.NDArray[np.void], nodes: int) -> I32:
     for number, some in enumerate(nx.community.louvain_communities(of, seed=1)):
         label[list(some)] = number
     return label
-
-
-def ids_report(nodes: int, ticks: int) -> dict[str, object]:
-    """Ids of planted communities that do not change while 1 % of the edges do, each tick."""
-    planted = Planted(nodes, nodes // 40, inside=0.8, seed=4)
-    rng = np.random.default_rng(5)
-    settings = GraphSettings(
-        edges=EdgeSettings(half_life_ticks=100, min_weight=0.5), clean_every_ticks=1
-    )
-    g = graph.empty()
-    again = lifecycle.empty()
-    ids: dict[str, list[I64 | U64]] = {"ours": [], "igraph, matched by ours": [], "igraph": []}
-    events = {"ours": 0, "igraph, matched by ours": 0}
-    seconds = dict.fromkeys(ids, 0.0)
-    snapshots = []
-    for at in range(1, ticks + 1):
-        size = 12 * nodes if at == 1 else int(g.edges.n[EDGES]) // 100
-        ends = planted.edges(size)
-        n = rng.integers(1, 5, size) if at == 1 else np.ones(size, np.int64)
-        first, second = planted.signals[ends[0]], planted.signals[ends[1]]
-        seconds["ours"] -= time.process_time()
-        g, told = graph.advanced(g, settings, first, second, n, n, n > 0, at)
-        seconds["ours"] += time.process_time()
-        other, weights = exported(g)
-        took, label = timed(lambda other=other, w=weights, s=at: cold_igraph(other, w, s))
-        seconds["igraph"] += took
-        known = int(g.edges.n[NODES])
-        here = np.argsort(g.edges.signals[:known])
-        # Nodes may be renumbered at a cleaning, so both are followed in the order of signals.
-        again, also = lifecycle.followed(
-            again,
-            settings.lives,
-            label[here],
-            g.adjacency.degree[here],
-            g.edges.signals[here],
-            at,
-        )
-        if at > 1:
-            events["ours"] += told.size
-            events["igraph, matched by ours"] += also.size
-        truth = truth_of(g, planted)
-        ids["ours"].append(of_truth(truth, g.lives.of_node, g.lives.id))
-        ids["igraph, matched by ours"].append(of_truth(truth[here], again.of_node, again.id))
-        ids["igraph"].append(of_truth(truth, label, np.arange(known) + 1))
-        signals = g.edges.signals[:known].astype(np.int64)
-        rows = g.edges.edges[: g.edges.n[EDGES]]
-        snapshots.append((signals[rows["a"]], signals[rows["b"]]))
-    seconds["igraph, matched by ours"] = seconds["igraph"]
-    report: dict[str, object] = {
-        name: {
-            "ids_kept": round(kept(some), 4),
-            "ids_first_to_last": round(float(np.mean(some[0] == some[-1])), 4),
-            "communities_told_apart": int(np.unique(some[-1]).size),
-            "s": round(seconds[name], 3),
-        }
-        for name, some in ids.items()
-    }
-    report["events_told"] = events
-    report["nodes"], report["edges"], report["ticks"] = nodes, int(g.edges.n[EDGES]), ticks
-    report["planted_communities"] = int(np.unique(planted.truth).size)
-    return {**report, "TILES (cdlib)": tiles_report(planted, snapshots)}
-
-
-def of_truth(truth: I64, place: I32, ids: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The id that most nodes of each planted community bear; 0 where none does."""
-    best = np.zeros(int(truth.max()) + 1, ids.dtype)
-    for one in np.unique(truth):
-        own = place[(truth == one) & (place >= 0)]
-        best[one] = ids[np.bincount(own).argmax()] if own.size else 0
-    return best
-
-
-def kept(ids: list[npt.NDArray[Any]]) -> float:
-    """Share of the communities whose id is that of the tick before."""
-    return float(np.mean([np.mean((a == b) & (a != 0)) for a, b in pairwise(ids)]))
-
-
-def tiles_report(planted: Planted, snapshots: list[tuple[I64, I64]]) -> dict[str, object]:
-    """The same graphs to TILES: overlapping communities, each with a number that is to stay."""
-    import dynetx
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from cdlib import algorithms
-
-        stream = dynetx.DynGraph(edge_removal=True)
-        for at, (a, b) in enumerate(snapshots):
-            stream.add_interactions_from(list(zip(a.tolist(), b.tolist(), strict=True)), t=at)
-        seconds, found = timed(lambda: algorithms.tiles(stream, 1))
-    of_signal = np.empty(planted.nodes + 1, np.int64)
-    of_signal[planted.signals] = planted.truth
-    ids, sizes = [], []
-    for at in found.get_observation_ids():
-        named = found.get_clustering_at(at).named_communities
-        best = np.zeros(int(planted.truth.max()) + 1, np.int64)
-        most = np.zeros(best.size)
-        for name, some in named.items():
-            held = np.bincount(of_signal[np.array(list(some), np.int64)], minlength=best.size)
-            larger = held > most
-            best[larger], most[larger] = int(name.split("_")[-1]) + 1, held[larger]
-        ids.append(best)
-        sizes.append(max((len(some) for some in named.values()), default=0))
-    return {
-        "ids_kept": round(kept(ids), 4),
-        "ids_first_to_last": round(float(np.mean(ids[0] == ids[-1])), 4),
-        "communities_told_apart": int(np.unique(ids[-1]).size),
-        "largest_community_share_of_nodes": round(sizes[-1] / planted.nodes, 3),
-        "s": round(seconds, 3),
-    }
 
 
 def main() -> None:

@@ -10,11 +10,13 @@ from trend.graph import communities
 from trend.graph.communities import CommunitySettings
 from trend.graph.edges import EDGES, NODES, EdgeSettings
 from trend.graph.graph import Graph, GraphSettings, advanced, empty, members
+from trend.graph.lifecycle import LifeSettings
 
 Tick = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 SETTINGS = GraphSettings(
     edges=EdgeSettings(max_edges=900, half_life_ticks=20, min_weight=0.05),
     communities=CommunitySettings(whole_run_share=0.3),
+    lives=LifeSettings(min_members=3),
     clean_every_ticks=7,
 )
 

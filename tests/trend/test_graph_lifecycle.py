@@ -1,6 +1,7 @@
 """Ids follow members: one test a rule, and how long they last when edges change."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from trend.graph.lifecycle import (
 )
 
 SIGNALS = np.arange(100, 140, dtype=np.uint64)
+SETTINGS = LifeSettings(min_members=3)
 LABELS = st.lists(st.integers(0, 5), min_size=1, max_size=24)
 
 
@@ -26,9 +28,7 @@ def step(
     """Return the lives after a tick, and its events as (kind, id, other)."""
     n = len(label)
     weights = np.array(weight if weight is not None else [1.0] * n)
-    lives, events = followed(
-        lives, LifeSettings(), np.array(label, np.int32), weights, SIGNALS[:n], tick
-    )
+    lives, events = followed(lives, SETTINGS, np.array(label, np.int32), weights, SIGNALS[:n], tick)
     rows = zip(*(events[name].tolist() for name in ("kind", "id", "other")), strict=True)
     assert events["tick"].tolist() == [tick] * events.size
     return lives, list(rows)
@@ -112,6 +112,12 @@ def test_a_community_reduced_to_two_keeps_its_id() -> None:
     lives, (a,) = begun(3)
     lives, events = step(lives, [0, 0, 1], 2)
     assert (lives.id.tolist(), events) == ([a], [])
+
+
+@pytest.mark.parametrize(("name", "value"), [("min_members", 1), ("floor", 0.0), ("floor", 1.1)])
+def test_settings_are_checked(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} is {value}"):
+        LifeSettings(**{name: value})
 
 
 @given(st.lists(LABELS, min_size=1, max_size=6), st.permutations(range(6)))

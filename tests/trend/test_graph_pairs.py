@@ -141,7 +141,7 @@ class Platform:
         )
 
 
-SETTINGS = PairSettings(buckets=1 << 15, window_ticks=6)
+SETTINGS = PairSettings(buckets=1 << 15, window_ticks=6, half_life_windows=40, min_windows=4)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -179,7 +179,7 @@ def test_before_there_is_a_past_nothing_is_significant() -> None:
 
 
 def test_full_buckets_hide_pairs_but_make_none() -> None:
-    crowded = Platform(PairSettings(buckets=256, window_ticks=6), seed=8)
+    crowded = Platform(PairSettings(buckets=256, window_ticks=6, min_windows=4), seed=8)
     found = [crowded.tick(at, together={(2, 3): 3.0 * (at > 60)}) for at in range(90)]
     assert set().union(*found) <= {(2, 3)}
 

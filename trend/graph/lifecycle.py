@@ -56,7 +56,7 @@ class LifeSettings:
         ValueError: if a value cannot be used, with its name.
     """
 
-    min_members: int = 3
+    min_members: int = 2
     """Signals from which on a community gets an id, at least 2."""
     floor: float = 0.3
     """Share of its members' weight that an id must find together, above 0 and at most 1."""

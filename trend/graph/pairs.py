@@ -65,10 +65,11 @@ class PairSettings:
     """A power of two; 20 bytes each."""
     hashes: int = 2
     """Buckets of a pair, >= 1."""
-    window_ticks: int = 18
-    half_life_windows: float = 40.0
+    window_ticks: int = 144
+    """A day, so that the hours of the day are alike in every window."""
+    half_life_windows: float = 10.0
     """Of the history, > 0."""
-    min_windows: int = 4
+    min_windows: int = 1
     """Windows of history before anything is significant, >= 1."""
     min_authors: int = 4
     min_growth: float = 3.0
@@ -154,7 +155,7 @@ def significance(
         >>> count(b, settings, pair, 20 * one, volume=1000, tick=9)
         >>> found = significance(b, settings, pair, 50 * one, 70 * one)
         >>> found.log10_p.round(1).item(), found.authors.item(), found.expected.round(3).item()
-        (-9.4, 21, 2.0)
+        (-8.9, 21, 2.0)
     """
     log10_p, authors = np.zeros(keys.size), np.zeros(keys.size, np.int64)
     expected = np.full(keys.size, -1.0)
