@@ -36,7 +36,7 @@ docs: .venv/core.done ## write the generated files: schemas and the list of sett
 	$(BIN)/python -m flows.settings_doc
 
 lock: .venv/dev.done ## choose the newest versions pyproject.toml allows and write the constraints
-	$(call compile,constraints.txt,--all-extras --upgrade)
+	$(call compile,constraints.txt,--extra dev --upgrade)
 	$(call compile,constraints-core.txt,--constraints constraints.txt)
 	$(call compile,constraints-test.txt,--extra test --constraints constraints.txt)
 

@@ -1,4 +1,4 @@
-"""Graphs with planted communities for the benchmarks of the graph, and the others' way with them."""
+"""Graphs with planted communities for the benchmarks of the graph, and how others run on them."""
 
 import random
 import time
