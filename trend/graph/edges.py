@@ -29,9 +29,9 @@ EDGE: Final = np.dtype(
         ("a", np.int32),  # numbers of the signals, a's hash below b's
         ("b", np.int32),
         ("weight", np.float64),
-        ("reels", np.int64),
-        ("authors", np.int64),
-        ("since", np.int64),  # first tick at which it was significant
+        ("reels", np.int32),
+        ("authors", np.int32),
+        ("since", np.int32),  # first tick at which it was significant
     ]
 )
 RELIEF: Final = 0.9
@@ -134,7 +134,7 @@ def add(
     order = keep[np.lexsort((high[keep], low[keep]))]
     if order.size == 0:
         return e, Changes(np.zeros(0, np.int32), np.zeros(0)), scale
-    e = _with_room(e, order.size)
+    e = _with_room(e, order.size, 2 * order.size)
     growth = 2.0 ** ((tick - int(e.n[BASE])) / settings.half_life_ticks)
     edge, added = _add(e, low[order], high[order], authors[order], reels[order], growth, tick)
     return e, Changes(edge, added), scale
@@ -171,7 +171,7 @@ def cleaned(e: Edges, settings: EdgeSettings, tick: int) -> tuple[Edges, Kept]:
     nodes = np.flatnonzero(used)
     number = np.cumsum(used) - 1
     left["a"], left["b"] = number[left["a"]], number[left["b"]]
-    fresh = _with_room(empty(), edges.size)
+    fresh = _with_room(empty(), edges.size, nodes.size)
     fresh.n[:] = nodes.size, edges.size, e.n[BASE], tick
     fresh.signals[: nodes.size] = e.signals[nodes]
     fresh.edges[: edges.size] = left
@@ -202,9 +202,9 @@ def _rebased(e: Edges, settings: EdgeSettings, tick: int) -> tuple[Edges, float]
     return e, scale
 
 
-def _with_room(e: Edges, coming: int) -> Edges:
-    """Return the table with room for so many more edges."""
-    edges, nodes = int(e.n[EDGES]) + coming, int(e.n[NODES]) + 2 * coming
+def _with_room(e: Edges, more_edges: int, more_nodes: int) -> Edges:
+    """Return the table with room for so many more."""
+    edges, nodes = int(e.n[EDGES]) + more_edges, int(e.n[NODES]) + more_nodes
     grown = e
     if edges > e.edges.size:
         room = max(edges, e.edges.size * 3 // 2)
