@@ -95,6 +95,17 @@ def test_leidens_communities_are_connected(graph: tuple[np.ndarray, int]) -> Non
     assert all(nx.is_connected(oracle.subgraph(one)) for one in sets_of(label))
 
 
+@given(graphs(), st.randoms())
+def test_from_any_start_leidens_communities_are_connected(
+    graph: tuple[np.ndarray, int], random: np.random.Generator
+) -> None:
+    edges, nodes = graph
+    g, oracle = adjacency.of_edges(edges, nodes), networkx_of(edges, nodes)
+    start = np.array([random.randrange(2) for _ in range(nodes)], np.int32)
+    label = leiden(g, start, rounds=1)
+    assert all(nx.is_connected(oracle.subgraph(one)) for one in sets_of(label))
+
+
 @given(graphs())
 def test_refined_parts_are_connected_and_within_communities(graph: tuple[np.ndarray, int]) -> None:
     edges, nodes = graph
@@ -187,6 +198,36 @@ def test_communities_stay_connected_tick_by_tick(
         in_order(c, g)
         label = communities.labels(c)
         assert all(nx.is_connected(oracle.subgraph(one)) for one in sets_of(label))
+
+
+@given(graphs(most=14), st.data())
+def test_any_communities_stay_connected(graph: tuple[np.ndarray, int], data: st.DataObject) -> None:
+    """Also such as no run would have made, which move most."""
+    edges, nodes = graph
+    g, oracle = adjacency.of_edges(edges, nodes), networkx_of(edges, nodes)
+    names = st.lists(st.integers(0, 2), min_size=nodes, max_size=nodes)
+    c = communities.of_graph(g, np.array(data.draw(names), np.int32))
+    some = st.lists(st.integers(0, edges.size - 1), min_size=1, max_size=4, unique=True)
+    for tick in data.draw(st.lists(some, min_size=1, max_size=4)):
+        edge = np.array(sorted(tick), np.int32)
+        added = np.full(edge.size, data.draw(st.sampled_from([1.0, 30.0, 3000.0])))
+        g = adjacency.strengthened(g, edges, edge, added, nodes)
+        c = communities.updated(c, NEVER, g, edges, edge, added)
+        in_order(c, g)
+        assert all(nx.is_connected(oracle.subgraph(one)) for one in sets_of(communities.labels(c)))
+
+
+def test_when_a_bridge_is_drawn_away_both_banks_are_communities() -> None:
+    triangles = [(0, 1), (1, 2), (0, 2), (4, 5), (5, 6), (4, 6), (2, 3), (3, 4), (3, 7), (8, 9)]
+    edges = np.array([(a, b, 1.0) for a, b in triangles], EDGE)
+    edges["weight"][-1] = 500.0
+    g = adjacency.of_edges(edges, 10)
+    c = communities.of_graph(g, np.array([0] * 7 + [1, 2, 2], np.int32))
+    edge, added = np.array([8], np.int32), np.array([40.0])
+    g = adjacency.strengthened(g, edges, edge, added, 10)
+    c = communities.updated(c, NEVER, g, edges, edge, added)
+    found = sorted(map(sorted, sets_of(communities.labels(c))))
+    assert found == [[0, 1, 2], [3, 7], [4, 5, 6], [8, 9]]
 
 
 def test_a_community_whose_bridge_leaves_becomes_two() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import nbinom
 
 from trend.graph.pairing import pair_key, tick_pairs
 from trend.graph.pairs import (
@@ -108,6 +109,49 @@ def test_parts_and_order_of_a_tick_change_no_bit() -> None:
         count(other, settings, keys[:0], authors[:0], 100, tick)
     for a, b in zip(one, other, strict=True):
         assert np.array_equal(a, b)
+
+
+def nb_tail(x: int, mean: float, evidence: float) -> float:
+    return nbinom.logsf(x - 1, evidence, evidence / (evidence + mean)) / np.log(10)
+
+
+@pytest.mark.parametrize(
+    ("past", "members", "x"),
+    [
+        ([0] * 9, (100, 100), 24),  # explained by chance before all
+        ([0] * 9, (30, 25), 24),
+        ([2, 3, 2, 1, 2, 3, 2, 2, 2], (50, 60), 24),
+        ([0, 0, 40, 0, 0, 0, 0, 0, 0], (50, 60), 24),  # it has done so before
+        ([3] * 9, (100, 100), 60),
+    ],
+)
+def test_significance_is_the_weaker_of_two_tails(
+    past: list[int], members: tuple[int, int], x: int
+) -> None:
+    settings = PairSettings(buckets=64, window_ticks=1, half_life_windows=4)
+    b, key = empty(settings), np.array([9], np.uint64)
+    volumes = [1000, 1100, 900, 1000, 800, 1200, 1000, 1000, 1000, 0, 2000]
+    for tick, n in enumerate([*past, 0, x]):
+        count(b, settings, key, np.array([n]), volumes[tick], tick)
+    first, second = (np.array([n]) for n in members)
+    found = significance(b, settings, key, first, second)
+    weights = settings.decay ** np.arange(9)[::-1]
+    counts = np.array(past, float)
+    volume = np.average(volumes[:9], weights=weights)
+    share = 2000 / volume
+    mean, square = np.average(counts, weights=weights), np.average(counts**2, weights=weights)
+    chance, habit = members[0] * members[1] / 2000, mean * share
+    assert found.authors.tolist() == [x]
+    assert found.expected[0] == pytest.approx(max(chance, habit), rel=1e-5)
+    by_chance = nb_tail(x, max(chance, 0.4), min(0.8 + min(members), 30))
+    seen = mean * weights.sum()
+    dispersion = (square - mean**2 - mean) * share**2
+    evidence = min(0.8 + seen, 30)
+    if dispersion > 0:
+        evidence = min(evidence, max(habit, 0.4) ** 2 / dispersion)
+    by_habit = nb_tail(x, max(habit, 0.4), evidence)
+    assert x >= 3 * max(chance, habit)
+    assert found.log10_p[0] == pytest.approx(max(by_chance, by_habit), rel=1e-4)
 
 
 class Platform:
