@@ -10,7 +10,7 @@ from trend.graph import communities
 from trend.graph.communities import CommunitySettings
 from trend.graph.edges import EDGES, NODES, EdgeSettings
 from trend.graph.graph import Graph, GraphSettings, advanced, empty, members
-from trend.graph.lifecycle import LifeSettings
+from trend.graph.lifecycle import DEATH, EVENT, LifeSettings
 
 Tick = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 SETTINGS = GraphSettings(
@@ -143,3 +143,19 @@ def test_ids_persist_where_the_truth_does() -> None:
     assert np.mean(kept) >= 0.99
     assert np.unique(before).size >= 0.9 * groups
     assert graph.edges.n[EDGES] > 1000
+
+
+def test_a_graph_may_be_empty_become_so_and_go_on() -> None:
+    none = (np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, int), np.zeros(0, bool))
+    three = np.array([1, 2, 1], np.uint64), np.array([2, 3, 3], np.uint64)
+    one = np.ones(3, np.int64)
+    graph, events = after(empty(), none, 1)
+    assert events == b""
+    graph, events = after(graph, (*three, one, one > 0), 2)
+    assert graph.lives.id.size == 1
+    graph, events = after(graph, none, 5000)
+    assert (graph.edges.n[NODES], graph.lives.id.size) == (0, 0)
+    assert np.frombuffer(events, EVENT)["kind"].tolist() == [DEATH]
+    graph, _ = after(graph, (*three, one, one > 0), 5001)
+    assert graph.lives.id.size == 1
+    assert members(graph, 0).tolist() == [1, 2, 3]

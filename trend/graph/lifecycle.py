@@ -274,8 +274,8 @@ def _events(
     growing["members"], growing["before"] = size[links.heir[grown]], lives.told[grown]
 
     into = links.went_to[gone]
-    into = np.where((into != NONE) & (id_of[into] != 0), into, NONE)
     merged = into != NONE
+    merged[merged] = id_of[into[merged]] != 0
     lost["kind"] = np.where(merged, MERGE, DEATH)
     lost["id"], lost["before"] = lives.id[gone], lives.told[gone]
     lost["other"][merged], lost["members"][merged] = id_of[into[merged]], size[into[merged]]
