@@ -91,7 +91,8 @@ class Settings(BaseSettings):
         2048,
         ge=64,
         le=1_048_576,
-        description="Memory for the counts of all shards together.",
+        description="Memory of a process that holds all shards; of it the counts get all but "
+        "512 MiB, or half.",
         json_schema_extra=_unit("MiB"),
     )
     min_authors: int = Field(
