@@ -130,7 +130,7 @@ def feed(signals: int, memory_mb: int) -> dict[str, Any]:
 
 
 def recall(seeds: int, days: int, reels_per_day: int, budgets: list[int]) -> list[dict[str, Any]]:
-    """Replay simulated streams with each budget, the first of which is ample, and mark the trends."""
+    """Replay simulated streams with each budget, the first an ample one, and mark the trends."""
     from bytewax.run import cli_main
 
     from flows.detect import Ends, build

@@ -147,12 +147,16 @@ def authors_between(c: Counts, row: Int, which: Int, first: Int, last: Int) -> I
     authors = np.int64(0)
     page, at = newest(c, row, which)
     while page != NONE:
-        entry = c.pages[page, at]
-        if entry >> PLACE < first:
-            break
-        if entry >> PLACE <= last:
-            authors += authors_in(entry)
-        page, at = older(c, row, which, page, at)
+        stop = c.chains[row, which].start if page == c.chains[row, which].oldest else 0
+        if c.pages[page, stop] >> PLACE <= last:
+            while at >= stop:
+                entry = c.pages[page, at]
+                if entry >> PLACE < first:
+                    return authors
+                if entry >> PLACE <= last:
+                    authors += authors_in(entry)
+                at -= 1
+        page, at = np.int64(c.links[page, OLDER]), np.int64(PAGE - 1)
     return authors
 
 
