@@ -1,5 +1,6 @@
 """The tables of a shard: made small, grown as needed, and freed of what is no longer of use."""
 
+from mmap import mmap
 from typing import Any, Final
 
 import numpy as np
@@ -17,8 +18,8 @@ from trend.rings import moment
 _FIRST_ROWS: Final = 512
 _FIRST_LOG: Final = 4096
 _FIRST_PAIRS: Final = 8192
-_LARGE: Final = 1 << 20
-"""Bytes from which on an array grows by half of itself, and not to its double."""
+_LARGE: Final = 1 << 19
+"""Bytes from which on an array has memory of its own, and grows by half and not to its double."""
 _PAIRS_AFTER: Final = 0.5
 """Share of the pairs' places that may be taken after they were put in order."""
 
@@ -47,8 +48,21 @@ def empty(settings: ShardSettings) -> Counts:
     )
 
 
+def zeros(shape: int | tuple[int, ...], kind: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return zeros; a large array has a mapping of its own.
+
+    So what is not touched takes no memory, and what is let go is no longer the process's: an
+    allocator would keep it for arrays that do not fit.
+    """
+    kind = np.dtype(kind)
+    size = kind.itemsize * int(np.prod(shape))
+    if size < _LARGE:
+        return np.zeros(shape, kind)
+    return np.frombuffer(mmap(-1, size), kind).reshape(shape)
+
+
 def _grown(array: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
-    grown = np.zeros((size, *array.shape[1:]), array.dtype)
+    grown = zeros((size, *array.shape[1:]), array.dtype)
     grown[: array.shape[0]] = array
     return grown
 
@@ -77,7 +91,7 @@ def with_room(c: Counts, uses: int, label_bytes: int, settings: ShardSettings) -
 def with_rows(c: Counts, rows: int) -> Counts:
     """Return the counts with room for `rows` signals."""
     grown = {name: _grown(getattr(c, name), rows) for name in ("signals", "chains", "tracked_rows")}
-    c = c._replace(slots=np.zeros(2 * rows, np.int32), **grown)
+    c = c._replace(slots=zeros(2 * rows, np.int32), **grown)
     _index(c.slots, c.signals, c.n[k.ROWS])
     return c
 
@@ -99,7 +113,7 @@ def with_log(c: Counts, room: int, settings: ShardSettings) -> Counts:
 
 def resized_log(c: Counts, size: int) -> Counts:
     """Return the counts with a log of another size, a power of two that holds what is kept."""
-    larger = c._replace(uses=np.zeros(size, k.LOGGED), buckets=np.zeros(size, np.int32))
+    larger = c._replace(uses=zeros(size, k.LOGGED), buckets=zeros(size, np.int32))
     log.copy(c.n, c.uses, larger.uses, larger.buckets)
     return larger
 
@@ -114,7 +128,7 @@ def with_pairs(c: Counts, tick: int, coming: int, settings: ShardSettings) -> Co
     size = c.pairs.size
     wanted = int((kept + coming) / _PAIRS_AFTER)
     if wanted > size:
-        size = max(size, min(_more(c.pairs, wanted), settings.max_pairs))
+        size = max(size, min(wanted + wanted // 4, settings.max_pairs))
     if wanted > size:
         room = max(int(_PAIRS_AFTER * size) - coming, size // 4)
         after = int(pairs.newest(c.pairs, tick, room, np.zeros(tick - after, np.int64)))
@@ -124,7 +138,7 @@ def with_pairs(c: Counts, tick: int, coming: int, settings: ShardSettings) -> Co
 
 def resized_pairs(c: Counts, after: int, size: int) -> Counts:
     """Return the counts with the pairs of later ticks than `after`, in a table of another size."""
-    table = np.zeros(size, k.PAIR)
+    table = zeros(size, k.PAIR)
     c.n[k.PAIRS] = pairs.insert(c.pairs, after, table)
     return c._replace(pairs=table)
 
@@ -132,7 +146,7 @@ def resized_pairs(c: Counts, after: int, size: int) -> Counts:
 def restored(c: Counts, uses: int, pairs: int, max_rows: int) -> Counts:
     """Return pickled counts with a log and pairs of these sizes and room in all other tables."""
     kept = np.arange(c.n[k.FIRST_USE], c.n[k.NEXT_USE])
-    ring = np.zeros(uses, k.LOGGED)
+    ring = zeros(uses, k.LOGGED)
     ring[kept & (uses - 1)] = c.uses
     c = resized_log(c._replace(uses=ring), uses)
     c = resized_pairs(c, np.iinfo(np.int32).min, pairs)
