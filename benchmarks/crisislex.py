@@ -92,7 +92,7 @@ def first_revisions(file: str) -> list[Trend]:
     with TemporaryDirectory(prefix="groundswell-") as folder:
         trends = Path(folder, "trends.jsonl")
         ends = Ends(source, source.list_parts(), [TrendsFile(trends)])
-        cli_main(build(settings, ends, recovery=False))  # type: ignore[no-untyped-call]
+        cli_main(build(settings, ends))  # type: ignore[no-untyped-call]
         revisions = [decode(line) for line in trends.read_bytes().splitlines()]
     first = [trend for trend in revisions if trend.revision == 1]
     return sorted(first, key=lambda trend: (trend.event_time, trend.trend_id))

@@ -46,7 +46,7 @@ def marked(stream: SimulatorSettings) -> Report:
         trends = Path(folder, "trends.jsonl")
         source = FileSource([str(written.reels_file)], settings.batch_size)
         ends = Ends(source, source.list_parts(), [TrendsFile(trends)])
-        cli_main(build(settings, ends, recovery=False))  # type: ignore[no-untyped-call]
+        cli_main(build(settings, ends))  # type: ignore[no-untyped-call]
         return evaluate_files(written.truth_file, trends)
 
 

@@ -138,7 +138,7 @@ def run_flow(file: Path) -> None:
         trends, rejects = Path(folder, "trends.jsonl"), Path(folder, "rejects.jsonl")
         ends = Ends(source, source.list_parts(), [TrendsFile(trends)], [RejectsFile(rejects)])
         cli_main(  # type: ignore[no-untyped-call]
-            build(settings, ends, recovery=False),
+            build(settings, ends),
             epoch_interval=timedelta(seconds=settings.epoch_seconds),
         )
 

@@ -80,6 +80,13 @@ def replay(
             help="Folder that keeps where the run is: the same command goes on after a stop."
         ),
     ] = None,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="Go on in the place of a run that holds --state and hangs; it can write no more.",
+        ),
+    ] = False,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
     batch_size: Annotated[
         int | None,
@@ -90,7 +97,9 @@ def replay(
     from flows.replay import Request
     from flows.replay import replay as run
 
-    request = Request((*files,), to, store, rejects, state, processes, batch_size)
+    if take_over and state is None:
+        raise UserError("--take-over: expected the --state to take over")
+    request = Request((*files,), to, store, rejects, state, take_over, processes, batch_size)
     return run(request, _console())
 
 

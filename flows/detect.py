@@ -6,9 +6,9 @@ Each step is a file of this name in `operators/`. What flows between them is in 
 whole polls as columns. Keys are partitions up to explode, shards from there, and one for the rest.
 """
 
-import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import bytewax.operators as op
@@ -20,19 +20,18 @@ from bytewax.outputs import Sink
 from flows.settings import Settings
 from operators.blocks import SHARDS, Decoded, Fresh, Poll, Reject, ShardRows
 from operators.catalogue import reel_ids
-from operators.count import CountLogic
+from operators.count import Counting
 from operators.decode import decode
-from operators.dedupe import Dedupe, DedupeLogic, EventTime
+from operators.dedupe import Dedupe, DedupeLogic, Deduping, EventTime
+from operators.detect import ShardReport
+from operators.durable.durable import Book, Durable, Place, builder
 from operators.explode import Explode
 from operators.identify import identify
 from operators.sources.board import Board
-from operators.synthesise import SynthesiseLogic, SynthesiseSettings, Told
+from operators.synthesise import ONE, SynthesiseSettings, Synthesising, Told
 from schemas.trends import Trend
 from trend.budget import ShardSettings, for_counts
 from trend.synthesis import SynthesisSettings
-
-ONE = "all"
-"""The key of what is not sharded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +46,10 @@ class Ends:
     board: Path | None = None
 
 
-def build(settings: Settings, ends: Ends, recovery: bool = True) -> Dataflow:
+def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflow:
     """Return the dataflow that finds the trends in `ends.source`.
 
-    Bytewax asks every step for a snapshot at each epoch even where nobody keeps it; `recovery` is
-    False to be spared the work.
+    Its steps write their states to `place`; None: they keep nothing.
     """
     board = Board.open(ends.board) if ends.board else None
     flow = Dataflow("detect")
@@ -63,17 +61,17 @@ def build(settings: Settings, ends: Ends, recovery: bool = True) -> Dataflow:
         op.output(f"rejects-{number}", rejects, rejects_sink)
 
     by_partition = op.key_on("partition", decoded, lambda item: item.partition)
-    fresh = op.stateful_batch("dedupe", by_partition, _dedupe(settings, board, recovery))
+    fresh = op.stateful_batch("dedupe", by_partition, _dedupe(settings, board, place))
     known = op.map_value("identify", fresh, identify)
     rows = op.flat_map("explode", known, _explode(settings))
-    reports = op.stateful_batch("count", rows, _count(settings, ends.partitions, recovery))
+    reports = op.stateful_batch("count", rows, _count(settings, ends.partitions, place))
     ids: KeyedStream[Told] = op.flat_map(
         "catalogue", known, lambda item: [(ONE, ids) for ids in reel_ids(item[1])]
     )
     told: KeyedStream[Told] = op.map("report", reports, lambda item: (ONE, item[1]))
     everything: KeyedStream[Told] = op.merge("merge", told, ids)
     trends = op.stateful_batch(
-        "synthesise", everything, _synthesise(settings, ends.partitions, recovery)
+        "synthesise", everything, _synthesise(settings, ends.partitions, place)
     )
     for number, trends_sink in enumerate(ends.trends):
         op.output(f"trends-{number}", trends, trends_sink)
@@ -84,8 +82,12 @@ def _rejects(decoded: Decoded) -> list[tuple[str, Reject]]:
     return [(ONE, reject) for reject in decoded.rejects]
 
 
+def _book(place: Place | None, step: str) -> Book | None:
+    return None if place is None else Book(place, step)
+
+
 def _dedupe(
-    settings: Settings, board: Board | None, recovery: bool
+    settings: Settings, board: Board | None, place: Place | None
 ) -> Callable[[bytes | None], DedupeLogic]:
     time = EventTime(
         settings.tick_seconds,
@@ -94,15 +96,11 @@ def _dedupe(
         settings.look_ahead,
     )
 
-    def build_logic(resume_state: bytes | None) -> DedupeLogic:
-        dedupe = (
-            Dedupe(time, settings.dedupe_reels)
-            if resume_state is None
-            else pickle.loads(resume_state)
-        )
-        return DedupeLogic(dedupe, board, recovery)
-
-    return build_logic
+    return builder(
+        lambda: Deduping(Dedupe(time, settings.dedupe_reels)),
+        _book(place, "dedupe"),
+        partial(DedupeLogic, board),
+    )
 
 
 def _explode(settings: Settings) -> Callable[[tuple[str, Fresh]], list[tuple[str, ShardRows]]]:
@@ -115,10 +113,10 @@ def _explode(settings: Settings) -> Callable[[tuple[str, Fresh]], list[tuple[str
 
 
 def _count(
-    settings: Settings, partitions: Sequence[str], recovery: bool
-) -> Callable[[bytes | None], CountLogic]:
+    settings: Settings, partitions: Sequence[str], place: Place | None
+) -> Callable[[bytes | None], Durable[ShardRows, ShardReport]]:
     shard = shard_settings(settings)
-    return lambda resume_state: CountLogic(shard, partitions, resume_state, recovery)
+    return builder(lambda: Counting(shard, partitions), _book(place, "count"))
 
 
 def shard_settings(settings: Settings) -> ShardSettings:
@@ -133,8 +131,8 @@ def shard_settings(settings: Settings) -> ShardSettings:
 
 
 def _synthesise(
-    settings: Settings, partitions: Sequence[str], recovery: bool
-) -> Callable[[bytes | None], SynthesiseLogic]:
+    settings: Settings, partitions: Sequence[str], place: Place | None
+) -> Callable[[bytes | None], Durable[Told, Trend]]:
     chosen = SynthesiseSettings(
         synthesis=SynthesisSettings(
             tick_seconds=settings.tick_seconds,
@@ -146,4 +144,4 @@ def _synthesise(
         catalogue_reels=settings.catalogue_reels,
         max_examples=settings.max_examples,
     )
-    return lambda resume_state: SynthesiseLogic(chosen, partitions, resume_state, recovery)
+    return builder(lambda: Synthesising(chosen, partitions), _book(place, "synthesise"))

@@ -1,10 +1,16 @@
 """What a replay's parent process tells its workers, as one JSON file."""
 
+import importlib.metadata
 import os
 from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from operators.durable import segments
+
+STOPPED = 3
+"""Exit code of a worker that says in its last line what its user can mend."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,7 +28,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     rejects: str | None
     """JSON lines of refused lines."""
     state: str | None
-    """Folder of a run that can be resumed; Bytewax's store lies ready in its `recovery/`."""
+    """Folder of a run that can be resumed; Bytewax's store lies ready in its `recovery.N/`."""
+    generation: int = 0
+    """N: which of the runs on that folder this is."""
+    version: str = ""
+    """Of Groundswell and of the format of its state, see `version()`."""
     board: str
     """File of the progress counters."""
     processes: int
@@ -32,6 +42,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Lines that a source reads at once."""
     settings: dict[str, Any]
     """All of `flows.settings.Settings`, as its `model_dump(mode="json")` gives them."""
+
+
+def version() -> str:
+    """What must be the same for a run to go on with a state."""
+    return f"{importlib.metadata.version('groundswell')}, state format {segments.FORMAT}"
 
 
 def write(job: Job, path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 
+import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
@@ -21,11 +22,12 @@ from rich.text import Text
 from flows import job as jobs
 from flows import settings as every_setting
 from flows.errors import UserError
-from flows.job import Job
+from flows.job import STOPPED, Job
 from flows.plain import plain
 from flows.state import StateFolder
 from flows.supervisor import Workers, free_addresses
 from flows.terminal import Progress, screen, trends_table
+from operators.durable.fence import writing
 from operators.sinks import jsonl, store
 from operators.sinks.jsonl import OutputError
 from operators.sources.board import Board
@@ -38,6 +40,8 @@ LIVE_S = 0.5
 """Time between two pictures in a terminal."""
 LINE_S = 5.0
 """Time between two lines where the output is not a terminal."""
+TIDY_S = 2.0
+"""Time between two looks for states that can be deleted."""
 ROWS = 15
 LAST_LINES = 25
 
@@ -55,6 +59,7 @@ class Request:
     store: Path | None = None
     rejects: Path | None = None
     state: Path | None = None
+    take_over: bool = False
     processes: int = 1
     batch_size: int | None = None
 
@@ -63,28 +68,32 @@ def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -
     """Run it and return the exit code: 0, 1 where a worker failed, 128 + n after signal n.
 
     `worker` is the command of a worker process, to which job file and number are appended. Raises
-    `SettingsError`, `InputError`, `OutputError` or `StateError` before any work is done.
+    `SettingsError`, `InputError`, `OutputError`, `StateError` or `DurableError` before any work is
+    done.
     """
     names = _check(request)
     with ExitStack() as stack:
         work = Path(stack.enter_context(TemporaryDirectory(prefix="groundswell-")))
-        job, job_file = _job(request, names, work), work / "job.json"
+        job = _job(request, names, work)
         folder: StateFolder | None = None
         if request.state is not None:
-            folder = stack.enter_context(StateFolder(request.state))
-            job_file = folder.job_file
+            folder = StateFolder(request.state, request.take_over)
+            folder.has_begun(job)  # or it could not go on, and would be taken over for nothing
+            stack.enter_context(folder)
+            job = msgspec.structs.replace(job, generation=folder.generation)
         begun = folder is not None and folder.has_begun(job)
         if folder is not None and folder.complete:
             return _nothing_left(job, folder.path, console)
         if not begun:
-            store.clear(_store(job))
-            for lines in (job.to, job.rejects):
-                if lines is not None:
-                    Path(lines).write_bytes(b"")  # a sink opens its file at its first line
-        if folder is None:
-            jobs.write(job, job_file)
-        else:
-            folder.begin(job)
+            with writing(folder.fence if folder else None):
+                _clear(job)
+        if folder is not None:
+            told = folder.begin(job, begun)
+            if told is not None:
+                _say(console, told)
+        # A file of this run alone: one that sleeps and wakes shall not read a later run's job.
+        job_file = work / "job.json"
+        jobs.write(job, job_file)
         board = Board.create(Path(job.board), names)
         workers = Workers(
             [*worker, str(job_file)],
@@ -94,12 +103,20 @@ def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -
             keep_open=[] if folder is None else [folder.lock],
         )
         with _signals(workers) as received, workers:
-            code = _watch(workers, board, job, console, received)
+            code = _watch(workers, board, job, folder, console, received)
         if folder is not None and code == 0:
             folder.finish()
         elif folder is not None:
             _say(console, "The same command goes on from here.")
         return code
+
+
+def _clear(job: Job) -> None:
+    """Empty the outputs. A sink opens its file at its first line only."""
+    store.clear(_store(job))
+    for lines in (job.to, job.rejects):
+        if lines is not None:
+            Path(lines).write_bytes(b"")
 
 
 def _check(request: Request) -> list[str]:
@@ -142,17 +159,28 @@ def _job(request: Request, names: list[str], work: Path) -> Job:
         addresses=free_addresses(request.processes) if request.processes > 1 else [],
         batch_size=settings.batch_size,
         settings=settings.model_dump(mode="json"),
+        version=jobs.version(),
     )
 
 
-def _watch(workers: Workers, board: Board, job: Job, console: Console, received: list[int]) -> int:
+def _watch(
+    workers: Workers,
+    board: Board,
+    job: Job,
+    folder: StateFolder | None,
+    console: Console,
+    received: list[int],
+) -> int:
     """Show how far the workers are until they have ended; their exit code as one."""
-    began = time.monotonic()
+    began = tidied = time.monotonic()
     codes = workers.codes()
     with _Display(board, _store(job), console) as display:
         while None in codes and not received and not any(codes):
             display.show()
             time.sleep(POLL_S)
+            if folder is not None and time.monotonic() - tidied > TIDY_S:
+                folder.tidy()
+                tidied = time.monotonic()
             codes = workers.codes()
     if received:
         workers.stop(received[0])
@@ -250,9 +278,13 @@ def _show_failure(workers: Workers, codes: Sequence[int | None]) -> None:
     for number, code in enumerate(codes):
         if not code:
             continue
+        lines = workers.last_lines(number, LAST_LINES)
+        if code == STOPPED and lines:
+            print(f"groundswell: worker {number}: {plain(lines[-1])}", file=sys.stderr)
+            continue
         how = f"ended with code {code}" if code > 0 else f"was killed by signal {-code}"
         print(f"groundswell: worker {number} {how}", file=sys.stderr)
-        for line in workers.last_lines(number, LAST_LINES):
+        for line in lines:
             margin = len(line) - len(line.lstrip(" "))
             print("  " + " " * min(margin, 20) + plain(line), file=sys.stderr)
 

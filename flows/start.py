@@ -15,7 +15,7 @@ def main(job_file: Path, process: int) -> None:
     gc.disable()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts and spins the others in vain
     _load_numba()
-    from flows.worker import main as work
+    from flows.worker import run as work
 
     gc.freeze()
     gc.enable()

@@ -2,6 +2,7 @@
 
 import gc
 import resource
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from bytewax.run import cli_main
 
 from flows import job as jobs
 from flows.detect import Ends, build
-from flows.job import Job
+from flows.job import STOPPED, Job
 from flows.settings import Settings
+from operators.durable.durable import Place
+from operators.durable.fence import Fence
 from operators.sinks.jsonl import TrendsFile
 from operators.sinks.rejects import RejectsFile
 from operators.sinks.store import Store
@@ -27,24 +30,46 @@ def main(job_file: Path, process: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     job = jobs.read(job_file)
     settings = Settings(**job.settings)
-    recovery = _recovery(Path(job.state)) if job.state else None
+    place = Place(Path(job.state), job.generation, process) if job.state else None
+    epoch = timedelta(seconds=settings.epoch_seconds)
     cli_main(  # type: ignore[no-untyped-call]
-        build(settings, _ends(job, settings), recovery=recovery is not None),
+        build(settings, _ends(job, settings, place), place),
         process_id=process if job.addresses else None,
         addresses=job.addresses or None,
-        epoch_interval=timedelta(seconds=settings.epoch_seconds),
-        recovery_config=recovery,
+        epoch_interval=epoch,
+        # The snapshots of one epoch more are kept, for the case that the last are damaged.
+        recovery_config=place and RecoveryConfig(str(place.recovery), backup_interval=epoch),  # type: ignore[no-untyped-call]
     )
 
 
-def _recovery(state: Path) -> RecoveryConfig:
-    return RecoveryConfig(str(state / "recovery"))  # type: ignore[no-untyped-call]
+def run(job_file: Path, process: int) -> None:
+    """Do `main`; say what its user can mend where it fails for that, and exit with `STOPPED`."""
+    try:
+        main(job_file, process)
+    except BaseException as error:
+        said = mendable(error)
+        if said is None:
+            raise
+        print(said, flush=True)
+        sys.exit(STOPPED)
 
 
-def _ends(job: Job, settings: Settings) -> Ends:
+def _ends(job: Job, settings: Settings, place: Place | None) -> Ends:
+    def fence() -> Fence | None:
+        return place.fence() if place else None
+
     board = Path(job.board)
     source = FileSource(job.inputs, job.batch_size, board, timedelta(hours=settings.max_skew_hours))
-    trends = [TrendsFile(Path(job.to))] if job.to else []
-    stores = [Store(Path(job.store))] if job.store else []
-    rejects = [RejectsFile(Path(job.rejects))] if job.rejects else []
+    trends = [TrendsFile(Path(job.to), fence())] if job.to else []
+    stores = [Store(Path(job.store), fence())] if job.store else []
+    rejects = [RejectsFile(Path(job.rejects), fence())] if job.rejects else []
     return Ends(source, partitions(job.inputs), [*trends, *stores], rejects, board)
+
+
+def mendable(error: BaseException | None) -> str | None:
+    """Return what its user can mend in an error or its causes: something of the disk or a file."""
+    while error is not None:
+        if isinstance(error, OSError):
+            return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        error = error.__cause__ or error.__context__
+    return None

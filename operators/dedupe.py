@@ -7,14 +7,17 @@ signals that are new to it will count.
 """
 
 import pickle
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from bytewax.operators import StatefulBatchLogic
 
 from operators.blocks import Decoded, Fresh
+from operators.durable.durable import Book, Durable
+from operators.durable.handles import Handle
+from operators.durable.machine import PROTOCOL, Machine
 from operators.reels import (
     AUDIO_ID,
     AUTHOR_ID,
@@ -179,25 +182,86 @@ def _add_volume(
     return summed
 
 
-class DedupeLogic(StatefulBatchLogic[Decoded, Fresh, bytes]):
-    """`Dedupe` as a Bytewax step, keyed by partition."""
+class Deduping(Machine[Decoded, Fresh]):
+    """`Dedupe` as a machine, keyed by partition.
 
-    def __init__(self, dedupe: Dedupe, board: Board | None, recovery: bool) -> None:
-        self._recovery = recovery
-        self._dedupe = dedupe
+    A delta says which reels came, by their hashes, and holds the rest of the state whole.
+    """
+
+    def __init__(self, dedupe: Dedupe) -> None:
+        self.dedupe = dedupe
+
+    def key_of(self, value: Decoded) -> str:
+        """The partition."""
+        return value.partition
+
+    def apply(self, values: list[Decoded]) -> list[Fresh]:
+        """Take polls of this partition in order."""
+        return [out for decoded in values if (out := self.dedupe(decoded)) is not None]
+
+    def journaled(self, values: list[Decoded]) -> tuple[list[Fresh], bytes]:
+        """Take polls, and return the hashes and digests of their reels, uint64[2, n]."""
+        seen = self.dedupe._seen
+        recorder = _Recorder(seen)
+        self.dedupe._seen = recorder
+        try:
+            return self.apply(values), recorder.entry()
+        finally:
+            self.dedupe._seen = seen
+
+    def rest(self) -> bytes:
+        """All but the memory of reels."""
+        small = {name: value for name, value in vars(self.dedupe).items() if name != "_seen"}
+        return pickle.dumps(small, PROTOCOL)
+
+    def redo(self, entries: Iterator[memoryview], rest: memoryview) -> None:
+        """Remember the reels again, and take the rest as it was."""
+        for entry in entries:
+            reels, digests = np.frombuffer(entry, np.uint64).reshape(2, -1).copy()
+            self.dedupe._seen.classify(reels, digests)
+        vars(self.dedupe).update(pickle.loads(rest))
+
+
+class _Recorder(SeenReels):
+    """A memory of reels that notes what it is asked."""
+
+    def __init__(self, seen: SeenReels) -> None:
+        self._inner = seen
+        self._asked: list[npt.NDArray[np.uint64]] = []
+
+    def classify(
+        self, reels: npt.NDArray[np.uint64], digests: npt.NDArray[np.uint64]
+    ) -> npt.NDArray[np.uint8]:
+        """Ask the memory itself."""
+        self._asked.append(np.stack([reels, digests]))
+        return self._inner.classify(reels, digests)
+
+    def entry(self) -> bytes:
+        """All that was asked, in order."""
+        return np.hstack(self._asked).tobytes() if self._asked else b""
+
+
+class DedupeLogic(Durable[Decoded, Fresh]):
+    """`Deduping` as a Bytewax step that also says on the board how far it is."""
+
+    def __init__(
+        self,
+        board: Board | None,
+        machine: Machine[Decoded, Fresh],
+        book: Book | None = None,
+        handle: Handle | None = None,
+    ) -> None:
+        super().__init__(machine, book, handle)
         self._board = board
 
     def on_batch(self, values: list[Decoded]) -> tuple[list[Fresh], bool]:
         """Take polls of this partition in order."""
-        fresh = [out for decoded in values if (out := self._dedupe(decoded)) is not None]
+        fresh, retain = super().on_batch(values)
+        assert isinstance(self.machine, Deduping)
         if self._board is not None and values:
-            counts, partition = self._dedupe.counts, values[-1].partition
+            counts, partition = self.machine.dedupe.counts, values[-1].partition
             self._board.set(partition, "rejects", counts.rejects)
             self._board.set(partition, "duplicates", counts.duplicates)
             self._board.set(partition, "late", counts.late)
             self._board.set(partition, "clamped", counts.clamped)
-        return fresh, StatefulBatchLogic.RETAIN
-
-    def snapshot(self) -> bytes:
-        """Return the whole state, pickled now, as it changes later."""
-        return pickle.dumps(self._dedupe, pickle.HIGHEST_PROTOCOL) if self._recovery else b""
+        return fresh, retain

@@ -5,7 +5,6 @@ its reels. The decision is `trend.synthesis`; here a decided trend gets its word
 """
 
 import math
-import pickle
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,11 +12,11 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 import numpy as np
-from bytewax.operators import StatefulBatchLogic
 
 from operators.blocks import SHARDS, shard_name
 from operators.catalogue import Catalogue, ReelIds
 from operators.detect import ShardReport
+from operators.durable.machine import Machine
 from operators.watermarks import Watermarks
 from operators.wording import name_of, summary_of, why
 from schemas import trends as contract
@@ -28,6 +27,8 @@ from trend.synthesis import Synthesis, SynthesisSettings, merged
 from trend.trends import Revision, Signal
 
 Told = ShardReport | ReelIds
+ONE = "all"
+"""The key of what is not sharded."""
 DIGITS = 4
 """Decimals of the numbers that are told."""
 
@@ -203,25 +204,16 @@ def _time(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-class SynthesiseLogic(StatefulBatchLogic[Told, contract.Trend, bytes]):
-    """`Synthesise` as a Bytewax step under one key."""
+class Synthesising(Machine[Told, contract.Trend]):
+    """`Synthesise` as a machine under one key."""
 
-    def __init__(
-        self,
-        settings: SynthesiseSettings,
-        partitions: Sequence[str],
-        resume_state: bytes | None,
-        recovery: bool,
-    ) -> None:
-        self._recovery = recovery
-        self._synthesise: Synthesise = (
-            Synthesise(settings, partitions) if resume_state is None else pickle.loads(resume_state)
-        )
+    def __init__(self, settings: SynthesiseSettings, partitions: Sequence[str]) -> None:
+        self._synthesise = Synthesise(settings, partitions)
 
-    def on_batch(self, values: list[Told]) -> tuple[list[contract.Trend], bool]:
+    def key_of(self, value: Told) -> str:
+        """The one key."""
+        return ONE
+
+    def apply(self, values: list[Told]) -> list[contract.Trend]:
         """Take reports and reel ids."""
-        return self._synthesise(values), StatefulBatchLogic.RETAIN
-
-    def snapshot(self) -> bytes:
-        """Return the whole state, pickled now, as it changes later."""
-        return pickle.dumps(self._synthesise, pickle.HIGHEST_PROTOCOL) if self._recovery else b""
+        return self._synthesise(values)

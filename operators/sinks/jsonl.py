@@ -7,6 +7,9 @@ from typing import Generic, TypeVar
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from operators.durable import failpoints
+from operators.durable.fence import Fence, writing
+from operators.durable.segments import sync_folder, write_all
 from schemas.trends import Trend, encode
 
 COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip")
@@ -42,10 +45,21 @@ class LinesPart(StatefulSinkPartition[X, int], Generic[X]):
     or torn, are written again and not twice. Raises `OutputError` where the file is shorter.
     """
 
-    def __init__(self, path: Path, encode: Callable[[X], bytes], resume_state: int | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        encode: Callable[[X], bytes],
+        resume_state: int | None,
+        fence: Fence | None = None,
+    ) -> None:
         check(path)
         self._encode = encode
-        self._file = path.open("ab")
+        self._fence = fence
+        with writing(fence):
+            self._open(path, resume_state)
+
+    def _open(self, path: Path, resume_state: int | None) -> None:
+        self._file = path.open("ab", buffering=0)  # or lines that a full disk refused come later
         found = os.fstat(self._file.fileno()).st_size
         self._at = resume_state or 0
         if found < self._at:
@@ -55,23 +69,24 @@ class LinesPart(StatefulSinkPartition[X, int], Generic[X]):
                 f"stopped, found {found}; it was changed, so the run cannot be resumed"
             )
         self._file.truncate(self._at)
-        self._file.flush()
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
         self._dirty = True
 
     def write_batch(self, values: list[X]) -> None:
         """Append one line for each value."""
         if values:
             lines = b"".join(self._encode(value) + b"\n" for value in values)
-            self._file.write(lines)
-            self._file.flush()  # so that a reader who follows the file sees it before the snapshot
+            with writing(self._fence):
+                write_all(self._file.fileno(), lines, "sink-write")
             self._at += len(lines)
             self._dirty = True
 
     def snapshot(self) -> int:
         """Make what was written durable and return the length in bytes."""
         if self._dirty:
+            failpoints.reach("sink-fsync.before")
             os.fsync(self._file.fileno())
+            failpoints.reach("sink-fsync.after")
             self._dirty = False
         return self._at
 
@@ -84,8 +99,9 @@ class LinesPart(StatefulSinkPartition[X, int], Generic[X]):
 class TrendsFile(FixedPartitionedSink[Trend, int]):
     """A file of trends; items are `(key, Trend)`, in the order in which they come."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fence: Fence | None = None) -> None:
         self._path = path
+        self._fence = fence
 
     def list_parts(self) -> list[str]:
         """The one part, whatever the number of workers."""
@@ -93,13 +109,4 @@ class TrendsFile(FixedPartitionedSink[Trend, int]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> LinesPart[Trend]:
         """Open the file: anew without a state, else cut back to it."""
-        return LinesPart(self._path, encode, resume_state)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the name of a new file in `folder` durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        return LinesPart(self._path, encode, resume_state, self._fence)

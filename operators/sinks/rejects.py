@@ -6,14 +6,16 @@ import msgspec
 from bytewax.outputs import FixedPartitionedSink
 
 from operators.blocks import Reject
+from operators.durable.fence import Fence
 from operators.sinks.jsonl import LinesPart
 
 
 class RejectsFile(FixedPartitionedSink[Reject, int]):
     """A file of refused lines; items are `(key, Reject)`. `original` is base64."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fence: Fence | None = None) -> None:
         self._path = path
+        self._fence = fence
 
     def list_parts(self) -> list[str]:
         """The one part, whatever the number of workers."""
@@ -23,7 +25,7 @@ class RejectsFile(FixedPartitionedSink[Reject, int]):
         self, step_id: str, for_part: str, resume_state: int | None
     ) -> LinesPart[Reject]:
         """Open the file: anew without a state, else cut back to it."""
-        return LinesPart(self._path, encode, resume_state)
+        return LinesPart(self._path, encode, resume_state, self._fence)
 
 
 def encode(reject: Reject) -> bytes:

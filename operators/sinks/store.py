@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from operators.durable import failpoints
+from operators.durable.fence import Fence, writing
 from operators.sinks.jsonl import OutputError
 from schemas.trends import Trend, decode, encode
 
@@ -105,8 +107,10 @@ class StorePart(StatefulSinkPartition[Trend, int]):
     fewer revisions than were written.
     """
 
-    def __init__(self, path: Path, resume_state: int | None) -> None:
-        self._connection = _open(path)
+    def __init__(self, path: Path, resume_state: int | None, fence: Fence | None = None) -> None:
+        self._fence = fence
+        with writing(fence):
+            self._connection = _open(path)
         self._revisions: int = self._connection.execute(COUNT).fetchone()[0]
         if resume_state is not None and self._revisions < resume_state:
             self._connection.close()
@@ -117,7 +121,8 @@ class StorePart(StatefulSinkPartition[Trend, int]):
 
     def write_batch(self, values: list[Trend]) -> None:
         """Put all revisions in, in one transaction."""
-        with self._connection as connection:
+        failpoints.reach("sink-write.before")
+        with writing(self._fence), self._connection as connection:
             rows = [(trend, encode(trend)) for trend in values]
             before = connection.total_changes
             connection.executemany(
@@ -128,6 +133,7 @@ class StorePart(StatefulSinkPartition[Trend, int]):
             connection.executemany(PUT_TREND, [_row(trend, body) for trend, body in rows])
             connection.executemany(PUT_POINT, chain.from_iterable(map(_points, values)))
             connection.executemany(CUT_SERIES, sorted({(trend.trend_id,) for trend in values}))
+        failpoints.reach("sink-write.after")
 
     def snapshot(self) -> int:
         """The number of revisions; every commit is durable already."""
@@ -141,8 +147,9 @@ class StorePart(StatefulSinkPartition[Trend, int]):
 class Store(FixedPartitionedSink[Trend, int]):
     """A SQLite store of trends; items are `(key, Trend)`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fence: Fence | None = None) -> None:
         self._path = path
+        self._fence = fence
 
     def list_parts(self) -> list[str]:
         """The one part, whatever the number of workers."""
@@ -150,7 +157,7 @@ class Store(FixedPartitionedSink[Trend, int]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> StorePart:
         """Open the store; what is in it stays."""
-        return StorePart(self._path, resume_state)
+        return StorePart(self._path, resume_state, self._fence)
 
 
 def check(path: Path) -> None:

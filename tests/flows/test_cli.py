@@ -260,7 +260,7 @@ def test_a_stopped_run_goes_on_with_what_it_has(
     code, text = run(request, command(tmp_path, "killed"))
     assert code == 1
     assert "The same command goes on from here" in text
-    assert list(Path("s/recovery").iterdir())
+    assert list(Path("s/recovery.1").iterdir())
     run(Request((reels,), store=Path("u.db")), command(tmp_path, "fine"))
     Path("u.db").replace("t.db")  # as if the killed run had written them
     Path(reels).write_text("fox\n")

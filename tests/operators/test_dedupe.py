@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.blocks import Decoded, Fresh
-from operators.dedupe import NO_TICK, Dedupe, DedupeLogic, EventTime
+from operators.dedupe import NO_TICK, Dedupe, Deduping, EventTime
 from operators.reels import Reels
 from tests.operators.reels import reels_of, rows_of
 
@@ -43,7 +43,7 @@ def run(
         fresh = dedupe(Decoded("p", everything.take(slice(start, stop)), (), end))
         out += [fresh] if fresh is not None else []
         if crash:
-            dedupe = pickle.loads(DedupeLogic(dedupe, None, True).snapshot())
+            dedupe = pickle.loads(pickle.dumps(dedupe))
     return out, dedupe
 
 
@@ -242,13 +242,17 @@ def test_what_is_closed_stays_closed(seed: int, cuts: list[int]) -> None:
         closed = fresh.closed
 
 
-def test_the_step_counts_on_its_own_snapshot() -> None:
-    step = DedupeLogic(Dedupe(TIME, 100), None, True)
+def test_the_step_goes_on_from_a_base_and_a_delta() -> None:
+    step = Deduping(Dedupe(TIME, 100))
     polls = [
         Decoded("p", columns(steady(30)).take(slice(at, at + 10)), (), at == 20)
         for at in (0, 10, 20)
     ]
-    first, _ = step.on_batch(polls[:2])
-    resumed = DedupeLogic(pickle.loads(step.snapshot()), None, True)
-    rest, _ = resumed.on_batch(polls[2:])
+    first = step.apply(polls[:1])
+    inside, *outside = step.base()
+    more, entry = step.journaled(polls[1:2])
+    resumed = pickle.loads(inside, buffers=outside)
+    resumed.redo(iter([memoryview(entry)]), memoryview(step.rest()))
+    first += more
+    rest = resumed.apply(polls[2:])
     assert placed([*first, *rest]) == placed(run(steady(30))[0])

@@ -15,7 +15,7 @@ from operators.blocks import SHARDS, shard_name
 from operators.catalogue import Names, ReelIds
 from operators.detect import ShardReport, detect
 from operators.strings import Strings
-from operators.synthesise import Synthesise, SynthesiseLogic, SynthesiseSettings
+from operators.synthesise import Synthesise, SynthesiseSettings, Synthesising
 from schemas.trends import Trend, decode, encode
 from tests.operators.reels import hashes
 from trend.budget import ShardSettings
@@ -216,12 +216,15 @@ def test_examples_are_as_many_as_set() -> None:
 
 
 def test_the_step_goes_on_from_its_snapshot() -> None:
-    step = SynthesiseLogic(SETTINGS, ["p"], None, True)
+    step = Synthesising(SETTINGS, ["p"])
     told: list[Trend] = []
-    for batch in items(90):
-        trends, _ = step.on_batch(batch)
+    for number, batch in enumerate(items(90)):
+        inside, *outside = step.base()
+        trends, entry = step.journaled(batch)
         told += trends
-        step = SynthesiseLogic(SETTINGS, ["p"], step.snapshot(), True)
+        if number % 2:
+            step = pickle.loads(inside, buffers=outside)
+            step.redo(iter([memoryview(entry)]), memoryview(step.rest()))
     assert [encode(trend) for trend in told] == WHOLE
 
 
