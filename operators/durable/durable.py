@@ -5,9 +5,9 @@ segment; for the others it only hands out what was prepared. Bytewax asks them a
 batches, so nothing changes in between.
 """
 
+import hashlib
 import pickle
 import struct
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +108,7 @@ class Durable(StatefulBatchLogic[In, Out, bytes], Generic[In, Out]):
             return self.machine.apply(values), StatefulBatchLogic.RETAIN
         outputs, entry = self.machine.journaled(values)
         self._journal += _LENGTH.pack(len(entry)) + entry
-        if self._is_long(len(self._journal), CHAIN):
+        if self._is_long(more=len(self._journal)):
             self._base_due = True
             self._journal.clear()
         return outputs, StatefulBatchLogic.RETAIN
@@ -124,7 +124,7 @@ class Durable(StatefulBatchLogic[In, Out, bytes], Generic[In, Out]):
 
     def record(self) -> Record:
         """What is to be written of this key."""
-        self._base_due = self._base_due or self._is_long(0, len(self._chain))
+        self._base_due = self._base_due or self._is_long(links=len(self._chain))
         step = self._book.step if self._book else ""
         if self._base_due:
             return Record(step, self.key, True, self.machine.base())
@@ -138,9 +138,10 @@ class Durable(StatefulBatchLogic[In, Out, bytes], Generic[In, Out]):
         self._journal = bytearray()
         self._changed = self._base_due = False
 
-    def _is_long(self, more: int, links: int) -> bool:
+    def _is_long(self, more: int = 0, links: int = 0) -> bool:
         """Whether what came since the base asks for another; at another length for each key."""
-        share = 0.75 + zlib.crc32(self.key.encode()) / (1 << 33)
+        drawn = hashlib.blake2b(self.key.encode(), digest_size=4).digest()
+        share = 0.5 + int.from_bytes(drawn, "little") / (1 << 33)
         deltas = sum(ref.length for ref in self._chain[1:]) + more
         return deltas > share * max(SMALL, self._chain[0].length // 2) or links > share * CHAIN
 
