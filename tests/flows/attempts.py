@@ -19,7 +19,7 @@ from flows import worker
 from flows.errors import UserError
 from flows.job import Job
 from flows.state import StateFolder
-from operators.durable import failpoints
+from operators.durable import durable, failpoints
 from operators.sources.board import Board
 from operators.sources.files import partitions
 from trend.budget import ShardSettings
@@ -95,5 +95,6 @@ def warm() -> None:
 
 if __name__ == "__main__":
     warm()
+    durable.SMALL, durable.CHAIN = 4096, 4  # type: ignore[misc] # so that bases come often
     for line in sys.stdin:
         print(child(json.loads(line)), flush=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from operators.durable.failpoints import PLACES
+from operators.durable.store import NAME, RecoveryStore
 from tests.flows.conftest import ROOT, Outcome, write
 from tests.flows.test_invariant import burst
 
@@ -109,11 +110,13 @@ def fails(attempts: Attempts, folder: Path, failpoint: str, whole: Outcome) -> b
         "segment-fsync.before:3:eio",
         "segment-rename.before:4:kill",
         "folder-fsync.before:9:enospc",
-        "base.after:30:kill",
+        "base.after:100:kill",
         "handle.before:100:kill",
         "sink-write.before:5:torn",
         "sink-write.before:6:enospc",
         "sink-fsync.after:4:kill",
+        "delete.before:2:kill",
+        "delete.after:1:eio",
     ],
 )
 def test_a_run_that_failed_goes_on_to_the_same_end(
@@ -124,7 +127,7 @@ def test_a_run_that_failed_goes_on_to_the_same_end(
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("place", [place for place in PLACES if not place.startswith("delete")])
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("action", ["kill", "enospc", "torn"])
 def test_the_nth_time_fails_for_every_n_until_a_run_passes(
     attempts: Attempts, whole: Outcome, tmp_path: Path, place: str, action: str
@@ -137,17 +140,6 @@ def test_the_nth_time_fails_for_every_n_until_a_run_passes(
         failed += 1
         n += 1 + (step * step if place.startswith(OFTEN) else step // 4)
     assert failed
-
-
-@pytest.mark.slow
-def test_deletions_fail_too(attempts: Attempts, whole: Outcome, tmp_path: Path) -> None:
-    for n in (1, 2, 5):
-        for when in ("before", "after"):
-            folder = tmp_path / f"{n}-{when}"
-            assert attempts(folder, "sink-fsync.before:9:kill") == -9
-            assert attempts(folder, f"delete.{when}:{n}:kill") == -9
-            assert attempts(folder) == 0, log(folder)
-            same(folder, whole)
 
 
 @pytest.fixture(scope="module")
@@ -207,8 +199,13 @@ def test_a_damaged_segment_of_the_last_epoch_is_named_and_the_one_before_taken(
     damage: Callable[[Path, random.Random], None],
 ) -> None:
     folder = killed()
-    # The last one was written, but its epoch was not complete when the run was killed.
-    newest = sorted((folder / "state" / "segments").glob("*-count-*"))[-2]
+    (path,) = folder.glob(f"state/recovery.*/{NAME}")
+    with RecoveryStore(path) as store:
+        before, last = (
+            {ref.file for handle in store.handles(before=epoch) for ref in handle.chain}
+            for epoch in store.epochs()[-2:]
+        )
+    newest = folder / "state" / "segments" / min(last - before)
     damage(newest, draw)
     said = refused_or_recovered(attempts, folder, whole, newest.name)
     assert newest.name in said
