@@ -164,11 +164,14 @@ class StateFolder:
                 path.unlink()
 
     def tidy(self) -> None:
-        """Delete the states that no epoch refers to any more."""
+        """Delete the states that no epoch refers to any more.
+
+        Raises `FencedError` where another run has taken this one over.
+        """
         try:
             with (
-                RecoveryStore(self.recovery(self.generation) / store.NAME) as own,
                 self.fence.writing(),
+                RecoveryStore(self.recovery(self.generation) / store.NAME) as own,
             ):
                 sweep(self.path / "segments", own, self.generation)
         except sqlite3.Error:

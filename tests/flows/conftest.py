@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -75,23 +75,31 @@ class Replay:
     state: bool = False
     settings: dict[str, str] = field(default_factory=dict)
 
-    def arguments(self, processes: int = 1, batch_size: int = 5000) -> list[str]:
+    def arguments(
+        self, processes: int = 1, batch_size: int = 5000, more: Sequence[str] = ()
+    ) -> list[str]:
         """The command line."""
         outputs = ["--to", "t.jsonl", "--store", "t.db", "--rejects", "r.jsonl"]
         state = ["--state", "state"] if self.state else []
         how = ["--processes", str(processes), "--batch-size", str(batch_size)]
         command = [sys.executable, "-m", "flows.cli", "replay"]
-        return [*command, *map(str, self.inputs), *outputs, *state, *how]
+        return [*command, *map(str, self.inputs), *outputs, *state, *how, *more]
 
     def start(
-        self, processes: int = 1, batch_size: int = 5000, under: Sequence[str] = ()
+        self,
+        processes: int = 1,
+        batch_size: int = 5000,
+        under: Sequence[str] = (),
+        more: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[str]:
         """Begin to run, as the argument of the command `under` if there is one."""
         self.folder.mkdir(exist_ok=True)
         return subprocess.Popen(
-            [*under, *self.arguments(processes, batch_size)],
+            [*under, *self.arguments(processes, batch_size, more)],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", **self.settings},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", **self.settings}
+            | dict(environment or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from operators.durable import failpoints
+from operators.durable.failpoints import PLACES
 from tests.flows.conftest import Outcome, Replay, kill_all, wait_until, workers
 
 SMALL_EPOCHS = {"GROUNDSWELL_EPOCH_SECONDS": "0.2"}
@@ -24,7 +26,7 @@ def test_a_run_that_is_killed_often_ends_as_if_it_never_was(
     replay: Replay, of_three: Outcome, draw: random.Random
 ) -> None:
     kill_at_start(replay, 2, draw.uniform(0.1, 1.5), of_three)
-    for share, processes in ((0.2, 2), (0.5, 1), (0.8, 2)):
+    for share, processes in ((0.2, 1), (0.5, 2), (0.8, 4)):
         kill_at(replay, processes, share, draw, of_three)
     outcome = replay.run(1, BATCH)
     undisturbed(outcome, of_three)
@@ -69,37 +71,65 @@ def test_a_run_that_is_told_to_stop_can_go_on(
     undisturbed(replay.run(1, BATCH), of_three)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("epoch_seconds", [0.02, 0.2, 2])
-@pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.timeout(900)
-def test_kills_at_random_moments(
-    three_files: Path,
-    of_three: Outcome,
-    tmp_path: Path,
-    epoch_seconds: float,
-    processes: int,
-    seed: int,
+def test_a_run_that_was_stopped_and_wakes_after_another_took_over_changes_nothing(
+    replay: Replay, of_three: Outcome, draw: random.Random
 ) -> None:
-    draw = random.Random(f"{seed} {processes} {epoch_seconds}")
-    settings = {"GROUNDSWELL_EPOCH_SECONDS": str(epoch_seconds)}
-    replay = Replay(tmp_path / "run", [three_files], state=True, settings=settings)
-    alive = 0
-    for _ in range(6):
-        process = replay.start(processes, BATCH)
-        time.sleep(draw.uniform(0.2, 8))
+    first = replay.start(1, BATCH)
+    wait_until(lambda: replay.rejects_so_far() > 0.3 * len(of_three.rejects), first)
+    second = None
+    while second is None:
+        family = [first.pid, *workers(first)]
+        time.sleep(draw.uniform(0, 0.2))
+        send(family, signal.SIGSTOP)
+        assert "another run is using this folder" in replay.end(replay.start(1, BATCH)).err
+        second = replay.start(2, BATCH, more=["--take-over"])
+        if not well_begun(second, replay):
+            assert "in the middle of a write" in replay.end(second).err
+            send(family, signal.SIGCONT)
+            second = None
+    send(family, signal.SIGCONT)
+    outcome = replay.end(first)
+    assert outcome.code in (1, 2)  # a worker noticed, or the process that watches it
+    assert "another run has taken over" in outcome.err
+    assert "Traceback" not in outcome.err
+    undisturbed(replay.end(second), of_three)
+    assert second.returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.timeout(1800)
+def test_twenty_five_kills_in_one_replay(
+    three_files: Path, of_three: Outcome, tmp_path: Path, seed: int
+) -> None:
+    """At random moments, and at places where a kill would hurt, by 1, 2 and 4 processes."""
+    draw = random.Random(seed)
+    kills = 0
+    replay = Replay(tmp_path / "run", [three_files], state=True, settings=SMALL_EPOCHS)
+    while kills < 25:
+        processes = draw.choice([1, 1, 2, 2, 4])
+        place = draw.choice(PLACES)
+        often = place.startswith(("segment-write", "handle", "base"))
+        n = draw.randrange(1, 600 if often else 12)
+        armed = {failpoints.VARIABLE: f"{place}:{n}:kill"} if draw.random() < 0.5 else {}
+        before = replay.rejects_so_far()
+        process = replay.start(processes, BATCH, environment=armed)
+        while process.poll() is None and replay.rejects_so_far() <= before:
+            time.sleep(0.02)
+        time.sleep(draw.uniform(0, 0.3))
         if process.poll() is None:
-            alive += 1
             if draw.random() < 0.5:
                 kill_all(process)
             else:
                 process.kill()  # the kernel sees to the workers
         outcome = replay.end(process)
-        assert outcome.code in (0, -signal.SIGKILL), outcome.err
+        if outcome.code == 0:
+            break
+        kills += 1
+        assert outcome.code == -signal.SIGKILL or "was killed by signal 9" in outcome.err
         assert of_three.trends.startswith(written(outcome))
-    assert alive
-    undisturbed(replay.run(processes, BATCH), of_three)
+    assert kills >= 15
+    undisturbed(replay.run(1, BATCH), of_three)
 
 
 @pytest.mark.slow
@@ -110,9 +140,27 @@ def test_a_disk_that_is_full_ends_the_run_which_can_go_on(
     limited.write_text('ulimit -f 100\nexec "$@"\n')  # blocks of 1 KiB a file
     outcome = replay.end(replay.start(1, BATCH, under=("bash", str(limited))))
     assert outcome.code == 1
-    assert "worker 0 ended with code 1" in outcome.err
-    incomplete(outcome, of_three)
+    assert "worker 0: " in outcome.err
+    assert "Traceback" not in outcome.err
     undisturbed(replay.run(1, BATCH), of_three)
+
+
+def send(processes: list[int], number: signal.Signals) -> None:
+    """Send a signal to each."""
+    for process in processes:
+        os.kill(process, number)
+
+
+def well_begun(process: subprocess.Popen[str], replay: Replay) -> bool:
+    """Wait until a run writes lines, and say whether it did."""
+    before = replay.rejects_so_far()
+    moved = False
+    while process.poll() is None and not moved:
+        now = replay.rejects_so_far()
+        moved = now > before
+        before = min(before, now)
+        time.sleep(0.02)
+    return moved
 
 
 def kill_at_start(replay: Replay, processes: int, after_s: float, expected: Outcome) -> None:
