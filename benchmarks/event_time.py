@@ -144,7 +144,7 @@ def marked(stream: Stream, parts: Sequence[Lines]) -> Counter[str]:
         source = FileSource([str(folder)], settings.batch_size)
         out = Path(name, "trends.jsonl")
         ends = Ends(source, source.list_parts(), [TrendsFile(out)])
-        cli_main(build(settings, ends, recovery=False))  # type: ignore[no-untyped-call]
+        cli_main(build(settings, ends))  # type: ignore[no-untyped-call]
         figures = evaluate(stream.truth, read_alerts(out)).whole
     return Counter(
         alerts=figures.alerts,

@@ -151,7 +151,7 @@ def recall(seeds: int, days: int, reels_per_day: int, budgets: list[int]) -> lis
                 trends = Path(folder, f"trends-{memory_mb}.jsonl")
                 source = FileSource([str(written.reels_file)], settings.batch_size)
                 ends = Ends(source, source.list_parts(), [TrendsFile(trends)])
-                cli_main(build(settings, ends, recovery=False))  # type: ignore[no-untyped-call]
+                cli_main(build(settings, ends))  # type: ignore[no-untyped-call]
                 marks[memory_mb].append(evaluate_files(written.truth_file, trends).whole)
     names = ("recall", "recall_before_peak", "precision", "alerts_per_day")
     return [
