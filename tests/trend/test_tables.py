@@ -108,6 +108,15 @@ def test_some_memory_is_kept_back_for_all_else(memory_mb: int, counts: int) -> N
     assert for_counts(memory_mb) == counts
 
 
+@pytest.mark.parametrize("rows", [1, 7, 100_000])
+def test_large_tables_are_as_good_as_small_ones(rows: int) -> None:
+    table = tables.zeros((rows, 2), k.CHAIN)
+    assert table.shape == (rows, 2)
+    assert table.dtype == k.CHAIN
+    assert table.flags.writeable
+    assert not table["first"].any()
+
+
 def test_the_parts_of_a_budget_are_within_it() -> None:
     parts = (
         SETTINGS.max_bytes,
