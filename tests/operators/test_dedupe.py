@@ -249,7 +249,7 @@ def test_the_step_goes_on_from_a_base_and_a_delta() -> None:
         for at in (0, 10, 20)
     ]
     first = step.apply(polls[:1])
-    inside, *outside = step.base()
+    inside, *outside = map(bytearray, step.base())
     more, entry = step.journaled(polls[1:2])
     resumed = pickle.loads(inside, buffers=outside)
     resumed.redo(iter([memoryview(entry)]), memoryview(step.rest()))
