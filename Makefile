@@ -6,7 +6,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 PROJECT := pyproject.toml .ci/environment
 
-.PHONY: help setup demo test check bench docs lock clean
+.PHONY: help setup demo test soak check bench docs lock clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -19,6 +19,9 @@ demo: .venv/core.done ## simulate some days of reels and find their trends
 
 test: .venv/test.done ## run the test suite (without the slow tests)
 	$(BIN)/python -m pytest
+
+soak: .venv/test.done ## run the slow tests too: kills, failing disks, damaged files (an hour)
+	$(BIN)/python -m pytest -m "slow or not slow"
 
 check: .venv/dev.done ## lint, types, import walls, generated files
 	$(BIN)/ruff check .

@@ -116,8 +116,8 @@ class StateFolder:
             ) from None
         if earlier.version != job.version:
             raise StateError(
-                f"{self.job_file}: of version {plain_version(earlier.version)}, this is "
-                f"{plain_version(job.version)}; choose another --state"
+                f"{self.job_file}: of version {earlier.version[:60] or 'unknown'}, this is "
+                f"{job.version}; choose another --state"
             )
         before, after = _asked(earlier), _asked(job)
         for name in [*after, *(before.keys() - after.keys())]:
@@ -221,11 +221,6 @@ class StateFolder:
             epoch, told = _whole(self.path / "segments", last)
             last.copy_to(target, epoch)
         return told
-
-
-def plain_version(version: str) -> str:
-    """A version from a file, fit for a message."""
-    return version[:40] or "unknown"
 
 
 def _whole(folder: Path, last: RecoveryStore) -> tuple[int | None, str | None]:

@@ -47,7 +47,7 @@ def run(job_file: Path, process: int) -> None:
     try:
         main(job_file, process)
     except BaseException as error:
-        said = mendable(error)
+        said = mendable(error, jobs.read(job_file).state)
         if said is None:
             raise
         print(said, flush=True)
@@ -66,10 +66,12 @@ def _ends(job: Job, settings: Settings, place: Place | None) -> Ends:
     return Ends(source, partitions(job.inputs), [*trends, *stores], rejects, board)
 
 
-def mendable(error: BaseException | None) -> str | None:
+def mendable(error: BaseException | None, state: str | None = None) -> str | None:
     """Return what its user can mend in an error or its causes: something of the disk or a file."""
     while error is not None:
         if isinstance(error, OSError):
             return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        if "SqliteFailure" in str(error):  # Bytewax's own, which says no more
+            return f"{state}: the recovery store cannot be written ({error})"
         error = error.__cause__ or error.__context__
     return None

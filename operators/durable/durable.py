@@ -117,9 +117,10 @@ class Durable(StatefulBatchLogic[In, Out, bytes], Generic[In, Out]):
         """Return the handle of the state as it is now. Raises `DurableError`."""
         if self._book is None:
             return b""
+        failpoints.reach("handle.before")
         if self._changed:
             self._book.write()
-        failpoints.reach("handle.before")
+        failpoints.reach("handle.after")
         return self._handle
 
     def record(self) -> Record:

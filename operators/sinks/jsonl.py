@@ -77,9 +77,15 @@ class LinesPart(StatefulSinkPartition[X, int], Generic[X]):
         if values:
             lines = b"".join(self._encode(value) + b"\n" for value in values)
             with writing(self._fence):
-                write_all(self._file.fileno(), lines, "sink-write")
+                self._write(lines)
             self._at += len(lines)
             self._dirty = True
+
+    def _write(self, lines: bytes) -> None:
+        try:
+            write_all(self._file.fileno(), lines, "sink-write")
+        except OSError as error:
+            raise OutputError(f"{self._file.name}: cannot be written ({error.strerror})") from error
 
     def snapshot(self) -> int:
         """Make what was written durable and return the length in bytes."""

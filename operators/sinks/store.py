@@ -108,6 +108,7 @@ class StorePart(StatefulSinkPartition[Trend, int]):
     """
 
     def __init__(self, path: Path, resume_state: int | None, fence: Fence | None = None) -> None:
+        self._path = path
         self._fence = fence
         with writing(fence):
             self._connection = _open(path)
@@ -120,7 +121,13 @@ class StorePart(StatefulSinkPartition[Trend, int]):
             )
 
     def write_batch(self, values: list[Trend]) -> None:
-        """Put all revisions in, in one transaction."""
+        """Put all revisions in, in one transaction. Raises `OutputError` where none can be."""
+        try:
+            self._put(values)
+        except sqlite3.OperationalError as error:
+            raise OutputError(f"{self._path}: cannot be written ({error})") from error
+
+    def _put(self, values: list[Trend]) -> None:
         failpoints.reach("sink-write.before")
         with writing(self._fence), self._connection as connection:
             rows = [(trend, encode(trend)) for trend in values]
