@@ -216,10 +216,14 @@ class StateFolder:
             raise DamagedError(
                 f"{self.path}: its recovery store is missing; choose another --state"
             )
-        with RecoveryStore(self.recovery(stores[0]) / store.NAME, recover=True) as last:
-            last.check()
-            epoch, told = _whole(self.path / "segments", last)
-            last.copy_to(target, epoch)
+        path = self.recovery(stores[0]) / store.NAME
+        try:
+            with RecoveryStore(path, recover=True) as last:
+                last.check()
+                epoch, told = _whole(self.path / "segments", last)
+                last.copy_to(target, epoch)
+        except sqlite3.Error as error:
+            raise DamagedError(f"{path}: cannot be read ({error})") from None
         return told
 
 

@@ -1,6 +1,7 @@
 """One worker process of a replay, started by `flows.start`."""
 
 import gc
+import re
 import resource
 import sys
 from datetime import timedelta
@@ -19,6 +20,9 @@ from operators.sinks.jsonl import TrendsFile
 from operators.sinks.rejects import RejectsFile
 from operators.sinks.store import Store
 from operators.sources.files import FileSource, partitions
+
+SQLITE = re.compile(r'SqliteFailure\(.*Some\("([^"]*)"\)')
+"""What Bytewax says of its recovery store when that fails."""
 
 
 def main(job_file: Path, process: int) -> None:
@@ -71,7 +75,7 @@ def mendable(error: BaseException | None, state: str | None = None) -> str | Non
     while error is not None:
         if isinstance(error, OSError):
             return f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        if "SqliteFailure" in str(error):  # Bytewax's own, which says no more
-            return f"{state}: the recovery store cannot be written ({error})"
+        if failure := SQLITE.search(str(error)):
+            return f"{state}: the recovery store cannot be written ({failure[1]})"
         error = error.__cause__ or error.__context__
     return None

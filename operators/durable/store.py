@@ -68,6 +68,7 @@ class RecoveryStore:
         self._connection = sqlite3.connect(
             f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=5
         )
+        self._connection.text_factory = lambda text: text.decode("utf-8", "replace")
 
     def __enter__(self) -> "RecoveryStore":
         return self
@@ -80,7 +81,7 @@ class RecoveryStore:
         try:
             said = [row[0] for row in self._connection.execute("PRAGMA integrity_check")]
             tables = {row[0] for row in self._connection.execute("SELECT name FROM sqlite_schema")}
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # it may quote what is damaged
             raise DamagedError(f"{self.path}: cannot be read ({error})") from None
         if said != ["ok"]:
             raise DamagedError(f"{self.path}: is damaged ({said[0]})")

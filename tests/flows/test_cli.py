@@ -11,12 +11,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 
+from flows import job as jobs
 from flows.cli import main
 from flows.replay import InputError, Request, replay
 from flows.state import StateError, StateFolder
+from operators.durable import fence
+from operators.durable.faults import DurableError, FencedError
 from operators.sinks import store
 from operators.sinks.jsonl import OutputError
 
@@ -151,6 +155,7 @@ def test_without_a_command_there_is_help(capsys: pytest.CaptureFixture[str]) -> 
         (["replay", "in.jsonl", "--to", "t", "--rejects", "t"], "t: given for two outputs"),
         (["replay", "in.jsonl", "--store", "in.db"], "in.db: not usable as a store"),
         (["replay", "-", "--state", "s"], "standard input cannot be read again"),
+        (["replay", "-", "--take-over"], "expected the --state to take over"),
         (["simulate", "d", "--days", "0"], "days is 0: expected 1 to 400"),
         (["evaluate", "none.json", "t.jsonl"], "none.json: No such file"),
         (["evaluate", "in.jsonl", "in.jsonl"], "in.jsonl: not an answer key"),
@@ -307,6 +312,40 @@ def test_two_runs_never_share_a_state(tmp_path: Path, reels: str) -> None:
     ):
         run(Request((reels,), state=Path("s")), command(tmp_path, "fine"))
     assert run(Request((reels,), state=Path("s")), command(tmp_path, "fine"))[0] == 0
+
+
+def test_a_run_that_hangs_is_taken_over_and_can_write_no_more(tmp_path: Path, reels: str) -> None:
+    with StateFolder(Path("s")) as hanging:
+        request = Request((reels,), state=Path("s"), take_over=True)
+        assert run(request, command(tmp_path, "fine"))[0] == 0
+        with pytest.raises(FencedError, match="s: another run has taken over"):
+            hanging.finish()
+        with pytest.raises(FencedError):
+            hanging.tidy()
+
+
+def test_a_write_is_not_taken_over_from(
+    tmp_path: Path, reels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fence, "WAIT_S", 0.1)
+    request = Request((reels,), state=Path("s"), take_over=True)
+    with (
+        StateFolder(Path("s")) as hanging,
+        hanging.fence.writing(),
+        pytest.raises(DurableError, match="in the middle of a write"),
+    ):
+        run(request, command(tmp_path, "fine"))
+
+
+def test_the_state_of_another_version_is_refused(tmp_path: Path, reels: str) -> None:
+    request = Request((reels,), state=Path("s"))
+    run(request, command(tmp_path, "killed"))
+    job = jobs.read(Path("s/job.json"))
+    jobs.write(msgspec.structs.replace(job, version="0.0.1, state format 0"), Path("s/job.json"))
+    with pytest.raises(
+        StateError, match=r"of version 0\.0\.1, state format 0, this is .*choose another"
+    ):
+        run(request, command(tmp_path, "fine"))
 
 
 def test_a_folder_of_something_else_is_no_state(tmp_path: Path, reels: str) -> None:

@@ -32,13 +32,14 @@ def check_all(folder: Path, refs: list[Ref]) -> None:
 
 @given(st.lists(st.lists(st.binary(max_size=300), max_size=5), max_size=5))
 def test_what_was_written_is_read(parts: list[list[bytes]]) -> None:
-    folder = Path(tempfile.mkdtemp())
     records = [Record("count", str(n), n % 2 == 0, those) for n, those in enumerate(parts)]
-    refs = segments.write(folder, NAME, records)
-    assert [path.name for path in folder.iterdir()] == [NAME]
-    for record, ref in zip(records, refs, strict=True):
-        segments.check(folder, "count", record.key, ref)
-        assert [bytes(part) for part in segments.read(folder, ref)] == record.parts
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        refs = segments.write(folder, NAME, records)
+        assert [path.name for path in folder.iterdir()] == [NAME]
+        for record, ref in zip(records, refs, strict=True):
+            segments.check(folder, "count", record.key, ref)
+            assert [bytes(part) for part in segments.read(folder, ref)] == record.parts
 
 
 def test_arrays_come_back_writable_and_without_a_copy(tmp_path: Path) -> None:
