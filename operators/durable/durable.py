@@ -27,6 +27,8 @@ SMALL: Final = 1 << 20
 """Deltas of so many bytes never ask for a base."""
 CHAIN: Final = 64
 """Deltas after which a base is due."""
+SPILL: Final = 64 << 20
+"""Bytes of journals that a step keeps in memory; more are written before the epoch ends."""
 
 _LENGTH: Final = struct.Struct("<I")
 
@@ -64,14 +66,23 @@ class Book:
         self._fence = place.fence()
         self._changed: list[Durable[object, object]] = []
         self._written = 0
+        self._kept = 0
+        """Bytes in the journals of `_changed`."""
 
     def note(self, logic: "Durable[In, Out]") -> None:
         """Have a state written at the end of the epoch."""
         self._changed.append(logic)  # type: ignore[arg-type]
 
+    def grew(self, size: int) -> None:
+        """Note so many bytes more in the journals. Raises `DurableError`."""
+        self._kept += size
+        if self._kept > SPILL:
+            self.write()
+
     def write(self) -> None:
         """Write all that changed to one segment. Raises `DurableError`."""
         self._fence.check()
+        self._kept = 0
         self._written += 1
         place = self._place
         name = str(Name(place.generation, place.worker, self.step, self._written))
@@ -111,6 +122,7 @@ class Durable(StatefulBatchLogic[In, Out, bytes], Generic[In, Out]):
         if self._is_long(more=len(self._journal)):
             self._base_due = True
             self._journal.clear()
+        self._book.grew(len(entry))
         return outputs, StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> bytes:

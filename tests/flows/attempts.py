@@ -95,6 +95,6 @@ def warm() -> None:
 
 if __name__ == "__main__":
     warm()
-    durable.SMALL, durable.CHAIN = 4096, 4  # type: ignore[misc] # so that bases come often
+    durable.SMALL, durable.CHAIN, durable.SPILL = 4096, 4, 40_000  # type: ignore[misc] # for bases
     for line in sys.stdin:
         print(child(json.loads(line)), flush=True)
