@@ -27,6 +27,7 @@ from operators.detect import ShardReport
 from operators.durable.durable import Book, Durable, Place, builder
 from operators.explode import Explode
 from operators.identify import identify
+from operators.routing import keys_of
 from operators.sources.board import Board
 from operators.synthesise import ONE, SynthesiseSettings, Synthesising, Told
 from schemas.trends import Trend
@@ -60,7 +61,8 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     for number, rejects_sink in enumerate(ends.rejects):
         op.output(f"rejects-{number}", rejects, rejects_sink)
 
-    by_partition = op.key_on("partition", decoded, lambda item: item.partition)
+    keys = keys_of(ends.partitions)
+    by_partition = op.key_on("partition", decoded, lambda item: keys[item.partition])
     fresh = op.stateful_batch("dedupe", by_partition, _dedupe(settings, board, place))
     known = op.map_value("identify", fresh, identify)
     rows = op.flat_map("explode", known, _explode(settings))

@@ -7,14 +7,18 @@ Each of these is one item of the dataflow however many reels it holds, so that t
 engine is paid per poll and never per reel.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from operators.reels import Reels
-from trend.records import VOLUME
+from operators.routing import key_at, spread
+from trend.packing import Shapes, packed, unpacked
+from trend.records import USE, VOLUME
 
 SHARDS: Final = 64
 """Number of shards of the signal space. Fixed: a signal's shard is the top six bits of its hash."""
@@ -23,9 +27,14 @@ LINE_LIMIT = 1 << 20
 """Longest line in bytes, without its newline. A longer one is refused."""
 
 
+_WEIGHTS: Final = (3.5, 2.5, 3.5, 1.5, 3.5, 2, 3.5, 1.5, 3.5, 2.5, 3.5, 1)
+"""Shares of the shards by place (`operators.routing`): few where the step for all shards is."""
+
+
+@cache
 def shard_name(shard: int) -> str:
     """Return a shard's key in the dataflow."""
-    return f"{shard:02d}"
+    return key_at(f"{shard:02d}", spread(_WEIGHTS, SHARDS)[shard])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +122,22 @@ class ShardRows:
     closed: int
     end: bool
     volume: npt.NDArray[np.void]  # VOLUME; the same for every shard
+
+    def __reduce__(self) -> tuple[Callable[..., "ShardRows"], tuple[Any, ...]]:
+        """Go to other processes as two pieces of bytes."""
+        shapes, data = packed([self.rows, self.volume])
+        told = (self.shard, self.partition, self.labels, self.closed, self.end)
+        return _received, (*told, shapes, data)
+
+
+def _received(
+    shard: str,
+    partition: str,
+    labels: bytes,
+    closed: int,
+    end: bool,
+    shapes: Shapes,
+    data: bytes,
+) -> ShardRows:
+    rows, volume = unpacked([USE, VOLUME], shapes, data)
+    return ShardRows(shard, partition, rows, labels, closed, end, volume)

@@ -17,6 +17,7 @@ from operators.blocks import SHARDS, shard_name
 from operators.catalogue import Catalogue, ReelIds
 from operators.detect import ShardReport
 from operators.durable.machine import Machine
+from operators.routing import PLACES, key_at
 from operators.watermarks import Watermarks
 from operators.wording import name_of, summary_of, why
 from schemas import trends as contract
@@ -27,7 +28,8 @@ from trend.synthesis import Synthesis, SynthesisSettings, merged
 from trend.trends import Revision, Signal
 
 Told = ShardReport | ReelIds
-ONE = "all"
+ONE = key_at("all", PLACES - 1)
+"""The key of what is not sharded: the last worker has it, as the first reads a lone partition."""
 """The key of what is not sharded."""
 DIGITS = 4
 """Decimals of the numbers that are told."""

@@ -4,6 +4,7 @@ Uses wait until their tick is closed; then everything happens in the order of th
 effect, signal and reel. Tables grow up to the memory budget; then the least useful signals go.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from trend.budget import ShardSettings
 from trend.bursts import NUMBERS, SAMPLE, SERIES_HOURS, Reports
 from trend.expectation import VOLUMES
 from trend.layout import I64, U8, Records
+from trend.packing import Shapes, packed, unpacked
 from trend.records import USE, VOLUME
 
 _MAX_WAITING: Final = 256  # pieces of volume that wait for a use to come
@@ -39,6 +41,31 @@ class ShardReports:
     series: npt.NDArray[np.float64]
     labels: bytes
     live: npt.NDArray[np.int64]
+
+    def __reduce__(self) -> tuple[Callable[..., "ShardReports"], tuple[Any, ...]]:
+        """Go to other processes as two pieces of bytes."""
+        shapes, data = packed([getattr(self, name) for name in _DTYPES])
+        return _received, (self.through, self.labels, shapes, data)
+
+
+_DTYPES: Final[dict[str, type[np.generic]]] = {
+    "signal": np.uint64,
+    "numbers": np.int64,
+    "log10_p": np.float64,
+    "authors": np.int64,
+    "reels": np.int64,
+    "expected": np.float64,
+    "before": np.float64,
+    "volume": np.int64,
+    "samples": np.uint64,
+    "series": np.float64,
+    "live": np.int64,
+}
+
+
+def _received(through: int, labels: bytes, shapes: Shapes, data: bytes) -> ShardReports:
+    arrays = dict(zip(_DTYPES, unpacked([*_DTYPES.values()], shapes, data), strict=True))
+    return ShardReports(through=through, labels=labels, **arrays)
 
 
 class Shard:
