@@ -116,6 +116,9 @@ def simulate(
         int | None, typer.Option(help="Cascades that end small; by size if absent.")
     ] = None,
     spam: Annotated[int | None, typer.Option(help="Spam crews; by size if absent.")] = None,
+    pairs: Annotated[
+        int, typer.Option(help="Known sounds and tags newly used together, each of them flat.")
+    ] = 0,
     malformed: Annotated[float, typer.Option(help="Share of lines that are not reels.")] = 0.002,
     late: Annotated[float, typer.Option(help="Share of reels that arrive late.")] = 0.03,
     duplicates: Annotated[float, typer.Option(help="Share of reels that come twice.")] = 0.03,
@@ -133,6 +136,7 @@ def simulate(
             trends=trends,
             fizzles=fizzles,
             spam=spam,
+            pairs=pairs,
             malformed=malformed,
             late=late,
             duplicates=duplicates,

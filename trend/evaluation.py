@@ -2,7 +2,8 @@
 
 A trend's **alert** is its first revision in stage `emerging`, or its first revision where none is.
 It **names** a planted trend when one of its members belongs to it and it did not come before the
-planted trend's first reel. A phrase belongs when it is one of the planted phrases or has one of
+planted trend's first reel. Of a planted pair, whose members are known by themselves, it must have
+both. A phrase belongs when it is one of the planted phrases or has one of
 them in it, word by word. Background tags that planted reels also carry are not in the answer key.
 
 - recall: planted trends that an alert names, over all planted trends;
@@ -160,8 +161,14 @@ class _Known:
 
     def named(self, alert: Alert) -> frozenset[str]:
         """Keys of the planted trends that an alert names."""
-        keys = {key for x in _readings(alert.members) for key in self._planted.get(x, ())}
-        return frozenset(key for key in keys if alert.event_time >= self.planted[key].start)
+        readings = _readings(alert.members)
+        keys = {key for x in readings for key in self._planted.get(x, ())}
+        return frozenset(
+            key
+            for key in keys
+            if alert.event_time >= self.planted[key].start
+            and (self.planted[key].kind != "pair" or set(self.planted[key].members) <= {*readings})
+        )
 
     def cause(self, alert: Alert) -> str:
         """Say why a false alert was raised."""

@@ -84,6 +84,16 @@ TRUTH = Truth(
 )
 
 
+def test_a_pair_is_named_by_both_of_its_members_alone() -> None:
+    pair = planted("pair-0", "pair", ["sound:s9", "hashtag:known"], 30, 50)
+    truth = replace(TRUTH, trends=(*TRUTH.trends, pair))
+    one = evaluate(truth, [alert(40, "sound:s9"), alert(41, "hashtag:known")])
+    assert one.whole.kinds["pair"].recall == 0
+    assert one.whole.named == 0
+    both = evaluate(truth, [alert(40, "sound:s9", "hashtag:known")])
+    assert both.whole.kinds["pair"].recall_before_peak == 1
+
+
 def alert(hours: float, *members: str) -> Alert:
     return Alert(
         trend_id=f"{hours} {members}", event_time=at(hours), members=tuple(map(member, members))

@@ -336,6 +336,28 @@ def test_a_quiet_stream_has_none_of_what_is_switched_off() -> None:
     assert len(list(lines(stream))) == 500
 
 
+def test_pairs_are_together_on_their_days_alone_and_each_member_stays_flat() -> None:
+    settings = SimulatorSettings(seed=3, days=9, reels_per_day=4000, pairs=6)
+    stream = simulate(settings)
+    truth = [one for one in stream.truth.trends if one.kind == "pair"]
+    assert len(truth) == 6
+    bursts = [one for one in stream.bursts if one.kind == "pair"]
+    reels, growths = stream.reels, []
+    for said, one in zip(truth, bursts, strict=True):
+        tagged = (reels.tags == one.tag).any(axis=1)
+        sounded = reels.sound == one.sound
+        day = reels.time[tagged & sounded & (reels.burst >= 0)]
+        busiest = (np.searchsorted(day, day + 86_400) - np.arange(day.size)).max()
+        by_chance = np.count_nonzero(tagged) * np.count_nonzero(sounded) / len(reels)
+        assert np.count_nonzero(tagged & sounded & (reels.burst < 0)) <= 1.5 * by_chance
+        growths += [
+            busiest / np.count_nonzero(used & (reels.burst < 0)) * 9 for used in (tagged, sounded)
+        ]
+        assert said.reels == day.size
+        assert 0 < said.reels_before_peak < said.reels
+    assert max(growths) < 0.3
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("days", 0), ("reels_per_day", 10), ("seed", -1), ("late", 0.9), ("malformed", -0.1)],

@@ -24,6 +24,7 @@ class SimulatorSettings:
     trends: planted trends, 0 to 5,000.
     fizzles: cascades that end small, 0 to 50,000.
     spam: crews of accounts that post the same thing, 0 to 5,000.
+    pairs: known sounds and tags that are newly used together, each staying flat, 0 to 500.
     malformed: share of lines that are not reels, 0 to 0.5; the other lines do not depend on it.
     late: share of reels that arrive minutes to hours after they were published, 0 to 0.5.
     duplicates: share of reels that come a second time, 0 to 1.
@@ -43,6 +44,7 @@ class SimulatorSettings:
     trends: int | None = None
     fizzles: int | None = None
     spam: int | None = None
+    pairs: int = 0
     malformed: float = 0.002
     late: float = 0.03
     duplicates: float = 0.03
@@ -57,6 +59,7 @@ class SimulatorSettings:
             ("trends", self.trends, 0, 5_000),
             ("fizzles", self.fizzles, 0, 50_000),
             ("spam", self.spam, 0, 5_000),
+            ("pairs", self.pairs, 0, 500),
             ("malformed", self.malformed, 0, 0.5),
             ("late", self.late, 0, 0.5),
             ("duplicates", self.duplicates, 0, 1),

@@ -10,6 +10,7 @@ from trend.simulator.bursts import NONE, Burst, BurstMaker
 from trend.simulator.captions import PHRASE_WIDTH, CaptionWriter, edited, insert
 from trend.simulator.catalogue import Catalogue, padded
 from trend.simulator.draw import FloatArray, IntArray, generator
+from trend.simulator.pairs import plant_pairs, use_steadily
 from trend.simulator.people import People, make_people
 from trend.simulator.rhythm import Rhythm, make_rhythm
 from trend.simulator.schedule import Line, Schedule, make_schedule
@@ -92,7 +93,8 @@ def simulate(settings: SimulatorSettings) -> Simulation:
         generator(seed, "slogans"), people.language[leaders], people.topic[leaders]
     )
     spam = maker.spam(accounts, slogans)
-    bursts = (*planted, *fizzled, *spam)
+    paired = plant_pairs(generator(seed, "pairs"), settings.pairs, catalogue, people, rhythm)
+    bursts = (*planted, *fizzled, *spam, *paired)
 
     reels = _reels(settings, rhythm, catalogue, people, writer, bursts, total)
     schedule = make_schedule(
@@ -170,6 +172,8 @@ def _reels(
     sounds = ordinary.choose_sounds(rng, topic, time, catalogue)
     sounds = np.where(sound >= 0, sound, sounds)
     _use_rarely(rng, sounds, tags, burst, bursts, settings.days)
+    known = [one for one in bursts if one.kind == "pair"]
+    use_steadily(generator(settings.seed, "known"), known, time, burst == NONE, sounds, tags)
 
     words = writer.write(rng, language, topic)
     words[rng.random(len(words)) < 0.08] = -1

@@ -21,7 +21,7 @@ class Planted:
     """
 
     key: str
-    kind: str  # as in trends.v1: the kind of its one signal, or `challenge`
+    kind: str  # the kind of its one signal, `challenge`, or `pair`: flat, but newly used together
     members: tuple[TruthMember, ...]
     region: str | None
     start: datetime
