@@ -1,6 +1,7 @@
 """The detection flow: reels in, trends out. Wiring only.
 
     source -> decode -> dedupe -> identify -> explode -> count, detect -> synthesise -> sinks
+                                                      -> cooccur       ->
 
 Each step is a file of this name in `operators/`. What flows between them is in `operators.blocks`:
 whole polls as columns. Keys are partitions up to explode, shards from there, and one for the rest.
@@ -18,8 +19,18 @@ from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
 from flows.settings import Settings
-from operators.blocks import SHARDS, Decoded, Fresh, Poll, Reject, ShardRows
+from operators.blocks import (
+    GRAPH,
+    SHARDS,
+    Decoded,
+    Fresh,
+    Poll,
+    Reject,
+    ShardRows,
+    Together,
+)
 from operators.catalogue import reel_ids
+from operators.cooccur import Cooccurring
 from operators.count import Counting
 from operators.decode import decode
 from operators.dedupe import Dedupe, DedupeLogic, Deduping, EventTime
@@ -32,6 +43,7 @@ from operators.sources.board import Board
 from operators.synthesise import ONE, SynthesiseSettings, Synthesising, Told
 from schemas.trends import Trend
 from trend.budget import ShardSettings, for_counts
+from trend.graph.challenges import ChallengeSettings
 from trend.synthesis import SynthesisSettings
 
 
@@ -65,8 +77,15 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     by_partition = op.key_on("partition", decoded, lambda item: keys[item.partition])
     fresh = op.stateful_batch("dedupe", by_partition, _dedupe(settings, board, place))
     known = op.map_value("identify", fresh, identify)
-    rows = op.flat_map("explode", known, _explode(settings))
+    exploded = op.map("explode", known, _explode(settings))
+    rows = op.flat_map("shards", exploded, _by_shard)
     reports = op.stateful_batch("count", rows, _count(settings, ends.partitions, place))
+    if settings.graph:
+        together = op.flat_map("together", exploded, _together)
+        communities = op.stateful_batch(
+            "cooccur", together, _cooccur(settings, ends.partitions, place)
+        )
+        reports = op.merge("reports", reports, communities)
     ids: KeyedStream[Told] = op.flat_map(
         "catalogue", known, lambda item: [(ONE, ids) for ids in reel_ids(item[1])]
     )
@@ -105,13 +124,33 @@ def _dedupe(
     )
 
 
-def _explode(settings: Settings) -> Callable[[tuple[str, Fresh]], list[tuple[str, ShardRows]]]:
+Exploded = tuple[list[ShardRows], Together | None]
+
+
+def _explode(settings: Settings) -> Callable[[tuple[str, Fresh]], Exploded]:
     explode = Explode(settings.max_phrases)
 
-    def by_shard(item: tuple[str, Fresh]) -> list[tuple[str, ShardRows]]:
-        return [(rows.shard, rows) for rows in explode(item[1])]
+    def exploded(item: tuple[str, Fresh]) -> Exploded:
+        return explode.both(item[1]) if settings.graph else (explode(item[1]), None)
 
-    return by_shard
+    return exploded
+
+
+def _by_shard(exploded: Exploded) -> list[tuple[str, ShardRows]]:
+    return [(rows.shard, rows) for rows in exploded[0]]
+
+
+def _together(exploded: Exploded) -> list[tuple[str, Together]]:
+    return [(GRAPH, exploded[1])] if exploded[1] else []
+
+
+def _cooccur(
+    settings: Settings, partitions: Sequence[str], place: Place | None
+) -> Callable[[bytes | None], Durable[Together, ShardReport]]:
+    chosen = ChallengeSettings(
+        settings.tick_seconds, settings.windows_h, settings.min_authors, settings.min_growth
+    )
+    return builder(lambda: Cooccurring(chosen, partitions), _book(place, "cooccur"))
 
 
 def _count(
@@ -145,5 +184,6 @@ def _synthesise(
         catalogue_hours=settings.catalogue_hours,
         catalogue_reels=settings.catalogue_reels,
         max_examples=settings.max_examples,
+        graph=settings.graph,
     )
     return builder(lambda: Synthesising(chosen, partitions), _book(place, "synthesise"))

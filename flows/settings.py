@@ -178,6 +178,12 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("reels"),
     )
 
+    graph: bool = Field(
+        True,
+        description="Whether sounds and hashtags that are newly used together make trends.",
+        json_schema_extra=_unit("yes or no"),
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -248,6 +254,8 @@ def extra(field: FieldInfo) -> dict[str, Any]:
 def accepted(name: str) -> str:
     """What a setting accepts, in words: `a number above 0 and below 1`."""
     field = Settings.model_fields[name]
+    if field.annotation is bool:
+        return "true or false"
     if field.annotation not in (int, float):
         return WINDOWS
     kind = "a whole number" if field.annotation is int else "a number"

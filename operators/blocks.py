@@ -27,6 +27,9 @@ LINE_LIMIT = 1 << 20
 """Longest line in bytes, without its newline. A longer one is refused."""
 
 
+GRAPH: Final = key_at("graph", 0)
+"""Key of the co-occurrence graph, which reports as a shard does."""
+
 _WEIGHTS: Final = (3.5, 2.5, 3.5, 1.5, 3.5, 2, 3.5, 1.5, 3.5, 2.5, 3.5, 1)
 """Shares of the shards by place (`operators.routing`): few where the step for all shards is."""
 
@@ -109,6 +112,24 @@ class Fresh:
     end: bool
     volume: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, VOLUME))
     announce: bool = False  # `closed` moved since the last item, or the partition ended
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """The sounds and hashtags of n new reels of one poll, and how far its partition is complete."""
+
+    partition: str
+    reel: npt.NDArray[np.uint64]  # [n]
+    author: npt.NDArray[np.uint64]  # [n]
+    apply: npt.NDArray[np.int32]  # [n] tick at which it takes effect
+    bounds: npt.NDArray[np.int32]  # [n + 1] those of reel i are from `bounds[i]` on
+    signal: npt.NDArray[np.uint64]  # [s] hashes
+    kind: npt.NDArray[np.uint8]  # [s]
+    label_at: npt.NDArray[np.int32]  # [s] start in `labels`
+    label_len: npt.NDArray[np.int32]  # [s]
+    labels: npt.NDArray[np.uint8]  # as those of `ShardRows`
+    closed: int
+    end: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from operators.blocks import SHARDS, Fresh, ShardRows, shard_name
+from operators.blocks import SHARDS, Fresh, ShardRows, Together, shard_name
 from operators.normalise import normalise
 from operators.reels import ARTIST, AUDIO_ID, CAPTION, TITLE, TRANSCRIPT
 from trend.characters import word_table
+from trend.kinds import HASHTAG
 from trend.records import USE
 from trend.signals import find, group
+from trend.slices import pack
 from trend.sounds import label_room, write_labels
 from trend.stopwords import stop_table
+from trend.words import FOUND
 
 _SOUND: Final = (AUDIO_ID, TITLE, ARTIST)
 
@@ -38,7 +41,31 @@ class Explode:
         Only shards that have rows, unless `fresh.announce`: then all of them, because each must be
         told that the partition's watermark moved.
         """
-        rows, labels, row_bounds, label_bounds = self._rows(fresh)
+        return self._by_shard(fresh, *self._found(fresh))
+
+    def both(self, fresh: Fresh) -> tuple[list[ShardRows], Together]:
+        """The same, and which sounds and hashtags the new reels have together."""
+        found, data = self._found(fresh)
+        together = _together(fresh, found, data)
+        return self._by_shard(fresh, found, data), together
+
+    def _by_shard(
+        self, fresh: Fresh, found: npt.NDArray[np.void], data: npt.NDArray[np.uint8]
+    ) -> list[ShardRows]:
+        rows = np.empty(found.size, USE)
+        labels = np.empty(int(found["length"].sum()), np.uint8)
+        bounds = group(
+            found,
+            data,
+            fresh.author,
+            fresh.reel,
+            fresh.tick,
+            fresh.apply,
+            fresh.again,
+            rows,
+            labels,
+        )
+        row_bounds, label_bounds = (one.tolist() for one in bounds)
         items = []
         for shard in range(SHARDS):
             start, stop = row_bounds[shard : shard + 2]
@@ -56,13 +83,11 @@ class Explode:
                 items.append(item)
         return items
 
-    def _rows(
-        self, fresh: Fresh
-    ) -> tuple[npt.NDArray[np.void], npt.NDArray[np.uint8], list[int], list[int]]:
+    def _found(self, fresh: Fresh) -> tuple[npt.NDArray[np.void], npt.NDArray[np.uint8]]:
+        """The signals of the reels, and the buffer that their labels are in."""
         reels = fresh.reels
         if len(reels) == 0:
-            none = [0] * (SHARDS + 1)
-            return np.zeros(0, USE), np.zeros(0, np.uint8), none, none
+            return np.zeros(0, FOUND), np.zeros(0, np.uint8)
         tag_starts, tag_lengths, tag_bounds = reels.tags()
         starts, lengths = reels.starts, reels.lengths
         texts = normalise(
@@ -86,17 +111,28 @@ class Explode:
             stop_table(),
             self.max_phrases,
         )
-        rows = np.empty(found.size, USE)
-        row_labels = np.empty(int(found["length"].sum()), np.uint8)
-        row_bounds, label_bounds = group(
-            found,
-            texts.data,
-            fresh.author,
-            fresh.reel,
-            fresh.tick,
-            fresh.apply,
-            fresh.again,
-            rows,
-            row_labels,
-        )
-        return rows, row_labels, row_bounds.tolist(), label_bounds.tolist()
+        return found, texts.data
+
+
+def _together(fresh: Fresh, found: npt.NDArray[np.void], data: npt.NDArray[np.uint8]) -> Together:
+    new = ~fresh.again
+    found = found[(found["kind"] <= HASHTAG) & new[found["reel"]]]
+    counts = np.bincount(found["reel"], minlength=new.size)[new]
+    bounds = np.zeros(counts.size + 1, np.int32)
+    np.cumsum(counts, out=bounds[1:])
+    lengths = found["length"].astype(np.int32)
+    labels, starts = pack(data, found["at"].copy(), lengths)
+    return Together(
+        fresh.partition,
+        fresh.reel[new],
+        fresh.author[new],
+        fresh.apply[new],
+        bounds,
+        found["signal"].copy(),
+        found["kind"].copy(),
+        starts,
+        lengths,
+        labels,
+        fresh.closed,
+        fresh.end,
+    )

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from operators.blocks import SHARDS, shard_name
+from operators.blocks import GRAPH, SHARDS, shard_name
 from operators.catalogue import Catalogue, ReelIds
 from operators.detect import ShardReport
 from operators.durable.machine import Machine
@@ -43,6 +43,8 @@ class SynthesiseSettings:
     catalogue_hours: int
     catalogue_reels: int
     max_examples: int
+    graph: bool = False
+    """Whether `operators.cooccur` reports too."""
 
 
 class Synthesise:
@@ -51,6 +53,7 @@ class Synthesise:
     def __init__(self, settings: SynthesiseSettings, partitions: Sequence[str]) -> None:
         self.settings = settings
         shards = [shard_name(shard) for shard in range(SHARDS)]
+        shards += [GRAPH] if settings.graph else []
         tick_seconds = settings.synthesis.tick_seconds
         self._synthesis = Synthesis(settings.synthesis)
         self._shards = Watermarks(shards)
@@ -154,7 +157,9 @@ class Synthesise:
 
     def _why(self, revision: Revision, members: tuple[contract.Member, ...], tick: int) -> str:
         height, hours = revision.height, self.settings.synthesis.windows_h
-        reason = why(members, height.authors, height.expected, hours[height.window])
+        reason = why(
+            members, height.authors, height.expected, hours[height.window], revision.together
+        )
         authors = revision.authors[height.window]
         if height.tick == tick or height.authors == authors:
             return reason
@@ -164,7 +169,7 @@ class Synthesise:
     def _examples(self, revision: Revision, tick: int) -> tuple[str, ...]:
         """Return ids of reels that hold most of the members."""
         hashes, holding = np.unique(
-            np.concatenate([signal.sample.reels for signal, _ in revision.members]),
+            np.concatenate([sample.reels for sample in revision.samples]),
             return_counts=True,
         )
         most = self.settings.max_examples

@@ -30,9 +30,15 @@ def summary_of(members: Sequence[Member], stage: str) -> str:
     return f"{stage.capitalize()}: {what}."
 
 
-def why(members: Sequence[Member], authors: int, expected: float, hours: int) -> str:
-    """Return the reason: who used it, how many were expected, and what rises together."""
-    reason = f"{authors} people used it in {hours} h where {_number(expected)} were expected"
+def why(
+    members: Sequence[Member], authors: int, expected: float, hours: int, together: bool = False
+) -> str:
+    """Return the reason: who used it, how many were expected, and what rises together.
+
+    `together`: they are the people who brought members together.
+    """
+    did = "brought it together" if together else "used it"
+    reason = f"{authors} people {did} in {hours} h where {_number(expected)} were expected"
     kinds = list(dict.fromkeys(_SAID[member.kind] for member in members))
     if len(kinds) > 1:
         return f"{reason}; {', '.join(kinds[:-1])} and {kinds[-1]} rise together"

@@ -11,3 +11,6 @@ PHRASE: Final = 2
 FORMAT: Final = 3
 
 KINDS: Final = ("sound", "hashtag", "phrase", "format")
+
+COMMUNITY: Final = 4
+"""No kind of signal: several that come together (`trend.graph.challenges`), reported as one."""

@@ -5,7 +5,8 @@ Tick by tick, over the reports of all shards in the order of their signals:
 1. Bursts whose false-discovery rate over all signals alive is within the limit are *discoveries*.
 2. A discovery that is in no trend joins the one whose reels hold most of its own, if that is
    enough, or else the one whose phrase it extends; the discoveries of one tick come in the order of
-   their p-values.
+   their p-values. A community (`trend.graph.challenges`) comes in as a signal of its own, and joins
+   the trend that any of its members is in, as do members that burst after it.
 3. At the end of each hour every trend's stage is judged (`trend.stages`).
 4. A trend that is new, changed its stage, its members or doubled gets a new revision.
 
@@ -14,6 +15,7 @@ a revision and not a second alert. Nothing here runs per reel or per signal of t
 bursts comes here.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,9 +24,10 @@ import numpy as np
 from trend import bursts
 from trend.followed import Followed
 from trend.judging import JUDGED, STAGE_WINDOW_H, judge, leaders
-from trend.kinds import PHRASE
+from trend.kinds import COMMUNITY, PHRASE
 from trend.layout import I64, NONE
 from trend.overlap import Sharing, shared
+from trend.parts import unpacked
 from trend.shard import ShardReports
 from trend.significance import q_values
 from trend.stages import STAGES
@@ -103,7 +106,10 @@ class Synthesis:
         for key, told in zip(keys[detailed].tolist(), numbers[detailed].tolist(), strict=True):
             first, size = told[bursts.SAMPLE_AT], told[bursts.SAMPLE_LEN]
             hashes = reports.samples[first : first + size].copy()
-            self._signals[key].detail(hashes, sampled=told[bursts.SAMPLED] > 0)
+            signal = self._signals[key]
+            signal.detail(hashes, sampled=told[bursts.SAMPLED] > 0)
+            if signal.kind == COMMUNITY:
+                signal.parts = _parts(told, reports.labels)
             if key in self._owner:
                 self.trends[self._owner[key]].changed()
         return rows[news]
@@ -132,17 +138,44 @@ class Synthesis:
         del found[max(MAX_SIGNALS - len(self._owner), 0) :]
         names = list(self.trends)
         sharing = Sharing([trend.reels for trend in self.trends.values()])
+        held = self._held()
         gained: set[str] = set()
         for log10_p, key, value in found:
             signal = self._signals[key]
             near = gained.union(names[i] for i in sharing.most(signal.sample, MIN_SHARED))
-            trend = self._closest(signal, near) or self._extended(signal) or self._begin(signal)
+            trend = (
+                self._united(signal, held)
+                or self._closest(signal, near)
+                or self._extended(signal)
+                or self._begin(signal)
+            )
             trend.signals[key] = signal
+            held |= {part.hash: trend.id for part in signal.parts if part.hash not in held}
             trend.changed()
             trend.improbable(log10_p, value)
             self._owner[key] = trend.id
             self._followed.columns.signals[signal.row]["trend"] = trend.number
             gained.add(trend.id)
+
+    def _held(self) -> dict[int, str]:
+        """Return what the communities in trends consist of, each with the first such trend."""
+        held: dict[int, str] = {}
+        for name, trend in self.trends.items():
+            for signal in trend.signals.values():
+                for part in signal.parts:
+                    held.setdefault(part.hash, name)
+        return held
+
+    def _united(self, signal: Signal, held: dict[int, str]) -> Trend | None:
+        """Return the trend that has a member of this community, or a community with this signal."""
+        if signal.kind != COMMUNITY:
+            return self.trends.get(held.get(signal.hash, ""))
+        has = Counter(
+            owner
+            for part in signal.parts
+            if (owner := self._owner.get(part.hash) or held.get(part.hash))
+        )
+        return self.trends[max(has, key=lambda name: (has[name], name))] if has else None
 
     def _closest(self, signal: Signal, near: set[str]) -> Trend | None:
         """Return which of the trends `near` shares most reels with it, if they are enough."""
@@ -238,7 +271,13 @@ class Synthesis:
             expected=columns.expected[row].tolist(),
             before=columns.before[row].tolist(),
             series=self._followed.series(row),
-            members=[(s, int(reels[s.row])) for s in trend.members(reels)],
+            members=[(s, s.reels_in(reels)) for s in trend.members(reels)],
+            samples=[
+                s.sample
+                for s in trend.signals.values()
+                if s.kind == COMMUNITY or s.hash in trend.told_members
+            ],
+            together=self._signals[int(columns.signals["key"][row])].kind == COMMUNITY,
         )
 
     def _forget(self, tick: int) -> None:
@@ -297,7 +336,23 @@ def merged(reports: list[ShardReports]) -> ShardReports:
 
 def _named(key: int, numbers: list[int], labels: bytes, row: int) -> Signal:
     """Return a signal at its first report."""
+    if numbers[bursts.KIND] == COMMUNITY:
+        return Signal(key, COMMUNITY, "", "", row)
     at = numbers[bursts.LABEL_AT]
-    told = labels[at : at + numbers[bursts.LABEL_LEN]].decode("utf-8", "ignore")
-    name, _, label = told.partition(SEP)
-    return Signal(key, numbers[bursts.KIND], name, label or name, row)
+    name, label = _name(labels[at : at + numbers[bursts.LABEL_LEN]])
+    return Signal(key, numbers[bursts.KIND], name, label, row)
+
+
+def _parts(numbers: list[int], labels: bytes) -> tuple[Signal, ...]:
+    """Return what a community consists of, as told with its details."""
+    at = numbers[bursts.LABEL_AT]
+    told = unpacked(labels[at : at + numbers[bursts.LABEL_LEN]])
+    return tuple(
+        Signal(part.hash, part.kind, *_name(part.label), int(NONE), part.reels) for part in told
+    )
+
+
+def _name(told: bytes) -> tuple[str, str]:
+    """Return id and label as a label's bytes tell them."""
+    name, _, label = told.decode("utf-8", "ignore").partition(SEP)
+    return name, label or name

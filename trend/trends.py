@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trend.bursts import SAMPLE
-from trend.kinds import PHRASE
-from trend.layout import I64, SAMPLE_LIMIT
+from trend.kinds import COMMUNITY, PHRASE
+from trend.layout import I64, NONE, SAMPLE_LIMIT
 from trend.overlap import Sample, sample, shared, union
 
 NESTED: Final = 0.8
@@ -30,7 +30,11 @@ class Signal:
     id: str
     label: str
     row: int
-    """In the columns of `Followed`."""
+    """In the columns of `Followed`; NONE for one that is known as part of a community only."""
+    held: int = 0
+    """Reels of that community with it."""
+    parts: "tuple[Signal, ...]" = ()
+    """Of a community."""
     hashes: npt.NDArray[np.uint64] = field(default_factory=lambda: _NO_REELS.reels)
     """Reels with the smallest hashes, as told with its last details."""
     sampled: bool = False
@@ -51,6 +55,10 @@ class Signal:
         if self._sample is None:
             self._sample = sample(self.hashes, SAMPLE, LOGGED_LIMIT if self.sampled else None)
         return self._sample
+
+    def reels_in(self, reels: I64) -> int:
+        """Return its reels, where `reels` are those of all signals followed, by row."""
+        return self.held if self.row == NONE else int(reels[self.row])
 
     def detail(self, hashes: npt.NDArray[np.uint64], sampled: bool) -> None:
         """Take the reels told with its details."""
@@ -117,17 +125,28 @@ class Trend:
         return self._named
 
     def _members(self, reels: I64) -> list[Signal]:
-        if len(self.signals) == 1:
-            return [*self.signals.values()]
-        rank = {s.hash: (-int(reels[s.row]), -len(s.id), s.hash) for s in self.signals.values()}
+        signals = self._without_communities()
+        if len(signals) == 1:
+            return signals
+        rank = {s.hash: (-s.reels_in(reels), -len(s.id), s.hash) for s in signals}
         named: list[Signal] = []
-        for signal in sorted(self.signals.values(), key=lambda s: rank[s.hash]):
+        for signal in sorted(signals, key=lambda s: rank[s.hash]):
             if len(named) == MAX_MEMBERS:
                 break
             if signal.kind == PHRASE and any(_says_it(other, signal) for other in named):
                 continue
             named.append(signal)
         return named
+
+    def _without_communities(self) -> list[Signal]:
+        """Return its signals, and in the place of communities what they consist of."""
+        signals = {key: s for key, s in self.signals.items() if s.kind != COMMUNITY}
+        for community in self.signals.values():
+            for part in community.parts:
+                known = signals.get(part.hash)
+                if known is None or (known.row == NONE and known.held < part.held):
+                    signals[part.hash] = part
+        return [*signals.values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +169,10 @@ class Revision:
     """Hours with their reels and expected reels, oldest first."""
     members: list[tuple[Signal, int]]
     """Those to name, with their reels in the trend's window."""
+    samples: list[Sample]
+    """Of the reels of those members, and of communities."""
+    together: bool
+    """Whether its numbers are those of a community: of who brings several members together."""
 
 
 def _says_it(other: Signal, phrase: Signal) -> bool:

@@ -1,0 +1,154 @@
+"""Communities hour by hour: what is newly brought together is reported, by whomever and however."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trend import bursts
+from trend.graph.challenges import Challenges, ChallengeSettings, Labels
+from trend.graph.watched import Hour
+from trend.kinds import HASHTAG, SOUND
+from trend.parts import unpacked
+from trend.shard import ShardReports
+
+WINDOWS = (1, 3, 6, 12, 24)
+SETTINGS = ChallengeSettings(600, WINDOWS, min_authors=10, min_growth=2.0)
+DAYS = 6
+START = 4 * 24
+FIRST = 490_000
+COUPLE = (20, 21)
+
+
+def hours(seed: int, crew: int = 0, planted: bool = True) -> list[tuple[Hour, Labels]]:
+    """Return 60 reels an hour with 40 signals, two of which come together from the last days on.
+
+    `crew`: so many accounts do it; 0: everybody another.
+    """
+    rng = np.random.default_rng(seed)
+    share = np.full(40, 0.05)
+    share[:2] = 0.4
+    made = []
+    for at in range(24 * DAYS):
+        used = rng.random((60, 40)) < share
+        authors = rng.integers(1 << 20, 1 << 60, 60).astype(np.uint64)
+        if planted and at >= START:
+            reels = rng.integers(0, 60, rng.poisson(1.2))
+            used[np.ix_(reels, COUPLE)] = True
+            if crew:
+                authors[reels] = rng.integers(1, 1 + crew, reels.size).astype(np.uint64)
+        reel, signal = np.nonzero(used)
+        bounds = np.searchsorted(reel, np.arange(61))
+        names = np.frombuffer(b"".join(b"%03d" % one for one in signal), np.uint8)
+        of_reels = rng.integers(1, 1 << 60, 60).astype(np.uint64)
+        hour = Hour(of_reels, authors, bounds, (signal + 1).astype(np.uint64))
+        kind = np.where(signal % 2 == 0, SOUND, HASHTAG).astype(np.uint8)
+        starts = 3 * np.arange(signal.size)
+        made.append((hour, Labels(kind, starts, np.full(signal.size, 3), names)))
+    return made
+
+
+def shuffled(hour: Hour, labels: Labels, rng: np.random.Generator) -> tuple[Hour, Labels]:
+    """Return the same reels in another order, each with its signals in another order."""
+    order = rng.permutation(hour.reel.size)
+    uses = [rng.permutation(np.arange(*hour.bounds[i : i + 2])) for i in order]
+    at = np.concatenate(uses)
+    bounds = np.concatenate([[0], np.cumsum([one.size for one in uses])])
+    return (
+        Hour(hour.reel[order], hour.author[order], bounds, hour.signals[at]),
+        labels._replace(kind=labels.kind[at], starts=labels.starts[at], lengths=labels.lengths[at]),
+    )
+
+
+def run(
+    made: list[tuple[Hour, Labels]], settings: ChallengeSettings = SETTINGS
+) -> list[ShardReports]:
+    challenges = Challenges(settings)
+    return [challenges.hour(FIRST + at, *one) for at, one in enumerate(made)]
+
+
+def told(reports: list[ShardReports]) -> list[bytes]:
+    return [pickle.dumps(report) for report in reports]
+
+
+def bursting(reports: list[ShardReports]) -> list[tuple[int, list[str]]]:
+    """Return for each report of a burst the hour and the members' labels."""
+    found = []
+    for at, report in enumerate(reports):
+        for numbers in report.numbers[report.numbers[:, bursts.BURST] > 0].tolist():
+            label_at = numbers[bursts.LABEL_AT]
+            parts = unpacked(report.labels[label_at : label_at + numbers[bursts.LABEL_LEN]])
+            found.append((at, sorted(part.label.decode() for part in parts)))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_couple_that_is_newly_used_together_is_reported_within_a_day(seed: int) -> None:
+    found = bursting(run(hours(seed)))
+    assert found
+    assert START < found[0][0] <= START + 24
+    assert all(labels == ["020", "021"] for _, labels in found)
+
+
+def test_nothing_is_reported_where_nothing_is_new() -> None:
+    reports = run(hours(1, planted=False))
+    assert not bursting(reports)
+    assert all(report.live.shape == (1, 2) for report in reports)
+
+
+def test_a_crew_that_repeats_itself_is_no_burst() -> None:
+    assert not bursting(run(hours(1, crew=5)))
+    assert bursting(run(hours(1, crew=500)))
+
+
+def test_the_order_of_reels_and_of_their_signals_changes_nothing() -> None:
+    rng = np.random.default_rng(5)
+    made = hours(2)
+    again = [shuffled(*one, rng) for one in made]
+    assert told(run(again)) == told(run(made))
+
+
+def test_it_goes_on_from_a_snapshot_at_any_hour() -> None:
+    made = hours(2)
+    challenges = Challenges(SETTINGS)
+    reports = []
+    for at, one in enumerate(made):
+        if at % 17 == 0:
+            challenges = pickle.loads(pickle.dumps(challenges))
+        reports.append(challenges.hour(FIRST + at, *one))
+    assert told(reports) == told(run(made))
+
+
+def test_hours_without_reels_are_hours_that_pass() -> None:
+    made = hours(3)
+    challenges = Challenges(SETTINGS)
+    silent = range(START - 30, START - 26)
+    reports = [challenges.hour(FIRST + at, *one) for at, one in enumerate(made) if at not in silent]
+    assert bursting(reports)
+    assert reports[-1].signal.size
+    assert reports[-1].volume[0].tolist() == [60 * w for w in WINDOWS]
+
+
+def test_a_report_tells_who_brought_members_together_and_in_which_reels() -> None:
+    made = hours(0)
+    reports = run(made)
+    at = bursting(reports)[-1][0]
+    report = reports[at]
+    both = []
+    for hour, _ in made[at - 23 : at + 1]:
+        for i in range(hour.reel.size):
+            own = set(hour.signals[hour.bounds[i] : hour.bounds[i + 1]].tolist())
+            if own >= {COUPLE[0] + 1, COUPLE[1] + 1}:
+                both.append((int(hour.reel[i]), int(hour.author[i])))
+    assert report.samples.tolist() == sorted({reel for reel, _ in both})
+    assert report.authors[0, -1] == len({author for _, author in both})
+    assert report.reels[0, -1] == len(both)
+    assert (report.expected[0] > 0).all()
+    assert report.volume[0].tolist() == [60 * w for w in WINDOWS]
+
+
+def test_what_is_needed_of_a_burst_is_a_setting() -> None:
+    made = hours(0)
+    assert not bursting(run(made, replace(SETTINGS, min_authors=100)))
+    assert not bursting(run(made, replace(SETTINGS, min_growth=1000.0)))

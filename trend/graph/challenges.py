@@ -1,0 +1,294 @@
+"""Challenges: communities of signals that more people bring together than before.
+
+Hour by hour, over the sounds and hashtags of all reels: pairs that come together significantly
+often (`trend.graph.pairs`) become edges, edges make communities, and a community with such a pair
+is watched: its past is read from the log of the last days, its present is held against it
+(`trend.graph.growth`). What is watched is reported as a shard reports a signal, under the
+community's id, so that whatever judges bursts of signals judges communities too.
+
+Nothing depends on the order of the reels in an hour.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from trend import bursts
+from trend.graph import graph, pairs
+from trend.graph.arrays import F64, I64, U64
+from trend.graph.edges import NODES, EdgeSettings
+from trend.graph.graph import GraphSettings
+from trend.graph.growth import growth
+from trend.graph.pairing import TickPairs, tick_pairs
+from trend.graph.pairs import PairSettings
+from trend.graph.reporting import Row, Windows, in_windows, nothing, reports
+from trend.graph.watched import DAY_H, MOST, NEVER, REELS_H, Hour, Watched, holding, sought
+from trend.kinds import COMMUNITY
+from trend.parts import Part, packed
+from trend.shard import ShardReports
+
+EDGE_LOG10_P: Final = -5.0
+"""From this p-value on two signals are linked."""
+MAX_SIGNALS: Final = 16
+"""Signals of a reel that are paired."""
+LOG_H: Final = 192
+"""Hours of reels kept, to know the past of a community that is new."""
+LOG_REELS: Final = 2_000_000
+"""Reels kept at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeSettings:
+    """What makes a community a burst; the first four as for signals."""
+
+    tick_seconds: int
+    windows_h: tuple[int, ...]
+    min_authors: int
+    min_growth: float
+    pairs: PairSettings = field(default_factory=lambda: PairSettings(window_ticks=DAY_H))
+    graph: GraphSettings = field(
+        default_factory=lambda: GraphSettings(
+            edges=EdgeSettings(max_edges=200_000, half_life_ticks=DAY_H), clean_every_ticks=DAY_H
+        )
+    )
+
+
+class Labels(NamedTuple):
+    """The names of the signals of an `Hour`, use by use."""
+
+    kind: npt.NDArray[np.uint8]
+    starts: I64
+    lengths: I64
+    data: npt.NDArray[np.uint8]
+
+
+class Challenges:
+    """The graph and what is watched in it; all of it can be pickled between two calls."""
+
+    def __init__(self, settings: ChallengeSettings) -> None:
+        self.settings = settings
+        self.graph = graph.empty()
+        self._signals = pairs.empty(settings.pairs)
+        self._pairs = pairs.empty(settings.pairs)
+        self._names: dict[int, tuple[int, bytes]] = {}
+        """Kind and label of the signals in the graph."""
+        self._log: deque[Hour] = deque(maxlen=LOG_H)
+        self._volume: deque[int] = deque(maxlen=LOG_H)
+        self._watched: dict[int, Watched] = {}
+        self._last = -1
+
+    def hour(self, hour: int, reels: Hour, labels: Labels) -> ShardReports:
+        """Take the reels of an hour, later than those before, and report what is watched.
+
+        Args:
+            reels: with the signals they use, each once a reel; some may have none.
+            labels: of these signals, where a signal may have several: the least counts.
+        """
+        self._pass(hour)
+        volume = reels.reel.size
+        seen = self._counted(hour, reels)
+        significant, tests = self._advance(hour, seen, volume, labels, reels)
+        self._log.append(seen)
+        self._volume.append(volume)
+        while len(self._log) > 1 and sum(one.reel.size for one in self._log) > LOG_REELS:
+            self._log.popleft()
+        self._watch(hour, significant)
+        self._last = hour
+        return self._reports(hour, tests)
+
+    def _pass(self, hour: int) -> None:
+        """Let hours without reels pass."""
+        if not self._log:
+            return
+        nothing = Hour(
+            *(np.zeros(0, np.uint64),) * 2, np.zeros(1, np.int64), np.zeros(0, np.uint64)
+        )
+        none = holding(nothing, sought([]))
+        for missed in range(max(self._last + 1, hour - LOG_H), hour):
+            self._log.append(nothing)
+            self._volume.append(0)
+            for one in self._watched.values():
+                one.take(missed, none, 0)
+
+    def _counted(self, hour: int, reels: Hour) -> Hour:
+        """Count the hour's signals; return its reels with those that enough people use."""
+        settings = self.settings.pairs
+        names, at, times = np.unique(reels.signals, return_inverse=True, return_counts=True)
+        pairs.count(self._signals, settings, names, times, reels.reel.size, hour)
+        often = pairs.uses(self._signals, settings, names) >= self.settings.min_authors
+        kept = often[at]
+        sums = np.zeros(kept.size + 1, np.int64)
+        np.cumsum(kept, out=sums[1:])
+        return reels._replace(bounds=sums[reels.bounds], signals=reels.signals[kept])
+
+    def _advance(
+        self, hour: int, seen: Hour, volume: int, labels: Labels, reels: Hour
+    ) -> tuple[dict[int, float], int]:
+        """Count and judge the pairs.
+
+        Returns:
+            The communities with one that is significant, with its p-value, and how many there were.
+        """
+        settings = self.settings
+        found = tick_pairs(seen.signals, seen.bounds, seen.author, MAX_SIGNALS)
+        pairs.count(self._pairs, settings.pairs, found.key, found.authors, volume, hour)
+        ends = [pairs.uses(self._signals, settings.pairs, end) for end in found[1:3]]
+        judged = pairs.significance(self._pairs, settings.pairs, found.key, ends[0], ends[1])
+        hit = judged.log10_p <= EDGE_LOG10_P
+        self.graph, _ = graph.advanced(self.graph, settings.graph, *found[1:], hit, hour)
+        if not hit.any():
+            return {}, hit.size
+        self._name(np.unique(np.concatenate([found.first[hit], found.second[hit]])), reels, labels)
+        return self._communities(found, hit, judged.log10_p), hit.size
+
+    def _communities(
+        self, found: TickPairs, hit: npt.NDArray[np.bool_], log10_p: F64
+    ) -> dict[int, float]:
+        known = self.graph.edges.signals[: int(self.graph.edges.n[NODES])]
+        order = np.argsort(known)
+        ends = (
+            self.graph.lives.of_node[order[known.searchsorted(end[hit], sorter=order)]]
+            for end in (found.first, found.second)
+        )
+        first, second = ends
+        inside = (first == second) & (first >= 0)
+        least: dict[int, float] = {}
+        ids = self.graph.lives.id[first[inside]].tolist()
+        for one, p in zip(ids, log10_p[hit][inside].tolist(), strict=True):
+            least[one] = min(p, least.get(one, 0.0))
+        return least
+
+    def _name(self, signals: U64, reels: Hour, labels: Labels) -> None:
+        """Note the names of signals that are new to the graph."""
+        new = np.array([one for one in signals.tolist() if one not in self._names], np.uint64)
+        for i in np.flatnonzero(np.isin(reels.signals, new)).tolist() if new.size else ():
+            start = int(labels.starts[i])
+            label = labels.data[start : start + int(labels.lengths[i])].tobytes()
+            signal = int(reels.signals[i])
+            self._names[signal] = min(
+                (int(labels.kind[i]), label), self._names.get(signal, (COMMUNITY, b""))
+            )
+        nodes = self.graph.edges.signals[: int(self.graph.edges.n[NODES])]
+        if len(self._names) > 2 * nodes.size:
+            self._names = {one: self._names[one] for one in nodes.tolist()}
+
+    def _watch(self, hour: int, significant: dict[int, float]) -> None:
+        """Watch communities with a significant pair for a day, and bursts for as long as others."""
+        limits = hour - DAY_H, hour - bursts.TRACKED_DAYS * DAY_H
+        alive = dict(
+            zip(self.graph.lives.id.tolist(), range(self.graph.lives.id.size), strict=True)
+        )
+        kept = {
+            *significant,
+            *(
+                one
+                for one, w in self._watched.items()
+                if one in alive and (w.significant > limits[0] or w.burst > limits[1])
+            ),
+        }
+        before, self._watched = self._watched, {}
+        new: list[Watched] = []
+        for one in sorted(kept):
+            members = graph.members(self.graph, alive[one])[:MOST]
+            watched = before.get(one)
+            if watched is None or set(members.tolist()) != set(watched.members.tolist()):
+                fresh = Watched(members, LOG_H)
+                if watched is not None:
+                    fresh.significant, fresh.burst = watched.significant, watched.burst
+                new.append(fresh)
+                watched = fresh
+            if one in significant:
+                watched.significant, watched.log10_p = hour, significant[one]
+            self._watched[one] = watched
+        _take(new, [*self._log], hour)
+        old = [watched for watched in self._watched.values() if watched not in new]
+        _take(old, [self._log[-1]], hour)
+
+    def _reports(self, hour: int, tests: int) -> ShardReports:
+        """Judge what is watched; `tests` is the number of signals that could have been."""
+        settings = self.settings
+        ids, watched = [*self._watched], [*self._watched.values()]
+        volume = np.array(self._volume)[-len(self._log) :]
+        windows = np.array([w for w in settings.windows_h if w < volume.size], np.int64)
+        tick = (hour + 1) * (3600 // settings.tick_seconds) - 1
+        live = np.array([[tick, tests]], np.int64)
+        if not ids or not windows.size:
+            return nothing(tick, len(settings.windows_h), live)
+        together, users = (
+            np.array([[*getattr(one, name)][-volume.size :] for one in watched], np.int64)
+            for name in ("together", "users")
+        )
+        found = growth(together, users, volume, windows, DAY_H)
+        log10_p = np.array([one.log10_p if one.significant == hour else 0.0 for one in watched])
+        log10_p = np.minimum(np.minimum(log10_p, found.log10_p) + np.log10(2.0), 0.0)
+        best = np.where(found.log10_p < 0, found.window, windows.size - 1)
+        held = in_windows(together, volume, settings.windows_h)
+        judged = np.arange(len(watched))
+        held.expected[judged, best] = np.maximum(held.expected[judged, best], found.expected)
+        told: list[int] = []
+        rows: list[Row] = []
+        for i, one in enumerate(watched):
+            if self._bursts(hour, one, float(log10_p[i]), int(best[i]), held.expected[i]):
+                one.burst = hour
+            if one.burst != NEVER:
+                told.append(ids[i])
+                rows.append(self._report(hour, one, float(log10_p[i]), int(best[i]), held, i))
+        if not rows:
+            return nothing(tick, len(settings.windows_h), live)
+        return reports(tick, told, rows, live)
+
+    def _bursts(self, hour: int, one: Watched, log10_p: float, best: int, expected: F64) -> bool:
+        settings = self.settings
+        if log10_p > bursts.REPORT_LOG10_P or hour - one.significant >= DAY_H:
+            return False
+        authors = one.authors(hour, settings.windows_h)[best]
+        least = max(settings.min_authors, settings.min_growth * float(expected[best]))
+        return authors >= least
+
+    def _report(
+        self, hour: int, one: Watched, log10_p: float, best: int, held: Windows, i: int
+    ) -> Row:
+        windows = self.settings.windows_h
+        hours = one.reels_by_hour(REELS_H)
+        ticks_per_hour = 3600 // self.settings.tick_seconds
+        used = np.flatnonzero(hours[-windows[best] :])
+        first = hour - windows[best] + 1 + int(used[0]) if used.size else hour
+        parts = [
+            Part(int(signal), *self._names[int(signal)][:1], reels, self._names[int(signal)][1])
+            for signal, reels in zip(
+                one.members.tolist(), one.reels_by_member(windows[-1]), strict=True
+            )
+        ]
+        numbers = np.zeros(bursts.NUMBERS, np.int64)
+        numbers[bursts.TICK] = (hour + 1) * ticks_per_hour - 1
+        numbers[bursts.KIND], numbers[bursts.BURST] = COMMUNITY, one.burst == hour
+        numbers[bursts.WINDOW], numbers[bursts.ONSET] = best, first * ticks_per_hour
+        numbers[bursts.HOUR_REELS] = hours[-1]
+        return Row(
+            numbers,
+            log10_p,
+            np.array(one.authors(hour, windows)),
+            np.array([hours[-window:].sum() for window in windows], np.int64),
+            held.expected[i],
+            held.before[i],
+            held.volume,
+            one.reels(DAY_H)[: bursts.SAMPLE],
+            np.stack(
+                [hours, np.full(REELS_H, max(held.expected[i, -1], 0.0) / windows[-1])], axis=1
+            ),
+            packed(parts),
+        )
+
+
+def _take(watched: list[Watched], hours: list[Hour], last: int) -> None:
+    """Give these hours, which end with `last`, to communities."""
+    if not watched:
+        return
+    what = sought([one.members for one in watched])
+    for hour, reels in zip(range(last - len(hours) + 1, last + 1), hours, strict=True):
+        held = holding(reels, what)
+        for place, one in enumerate(watched):
+            one.take(hour, held, place)
