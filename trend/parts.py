@@ -12,18 +12,18 @@ class Part(NamedTuple):
 
     hash: int
     kind: int
-    reels: int
-    """Of the community, with this signal and others of it."""
     label: bytes
     """UTF-8, at most 65,535 bytes; as in `operators.blocks.ShardRows`."""
+    reels: int
+    """Of the community, with this signal and others of it."""
 
 
 def packed(parts: Iterable[Part]) -> bytes:
     """Return parts as bytes.
 
     Example:
-        >>> unpacked(packed([Part(7, 1, 20, b"cat")]))
-        [Part(hash=7, kind=1, reels=20, label=b'cat')]
+        >>> unpacked(packed([Part(7, 1, b"cat", 20)]))
+        [Part(hash=7, kind=1, label=b'cat', reels=20)]
     """
     return b"".join(
         _HEAD.pack(part.hash, part.kind, part.reels, len(part.label)) + part.label for part in parts
@@ -36,5 +36,5 @@ def unpacked(data: bytes) -> list[Part]:
     while at < len(data):
         signal, kind, reels, length = _HEAD.unpack_from(data, at)
         at += _HEAD.size + length
-        parts.append(Part(signal, kind, reels, data[at - length : at]))
+        parts.append(Part(signal, kind, data[at - length : at], reels))
     return parts

@@ -25,17 +25,35 @@ from trend.graph.growth import growth
 from trend.graph.pairing import TickPairs, tick_pairs
 from trend.graph.pairs import PairSettings
 from trend.graph.reporting import Row, Windows, in_windows, nothing, reports
-from trend.graph.watched import DAY_H, MOST, NEVER, REELS_H, Hour, Watched, holding, sought
+from trend.graph.watched import (
+    DAY_H,
+    MOST,
+    NEVER,
+    REELS_H,
+    Block,
+    Hour,
+    Watched,
+    holding,
+    merged,
+    sought,
+)
 from trend.kinds import COMMUNITY
 from trend.parts import Part, packed
 from trend.shard import ShardReports
 
-EDGE_LOG10_P: Final = -5.0
+EDGE_LOG10_P: Final = -2.5
 """From this p-value on two signals are linked."""
 MAX_SIGNALS: Final = 16
 """Signals of a reel that are paired."""
 LOG_H: Final = 192
 """Hours of reels kept, to know the past of a community that is new."""
+GAP_DAYS: Final = 2
+"""Days before the last that are no past of it where the log is long enough: what grows slowly is in
+them already."""
+CHANGE_H: Final = 12
+"""Every so many hours what is watched takes over changes of the communities' members."""
+MEMBER_SHARE: Final = 0.25
+"""Share of the reels of its strongest member from which on a signal is told as one."""
 LOG_REELS: Final = 2_000_000
 """Reels kept at most."""
 
@@ -48,7 +66,9 @@ class ChallengeSettings:
     windows_h: tuple[int, ...]
     min_authors: int
     min_growth: float
-    pairs: PairSettings = field(default_factory=lambda: PairSettings(window_ticks=DAY_H))
+    pairs: PairSettings = field(
+        default_factory=lambda: PairSettings(window_ticks=DAY_H, min_growth=2.0)
+    )
     graph: GraphSettings = field(
         default_factory=lambda: GraphSettings(
             edges=EdgeSettings(max_edges=200_000, half_life_ticks=DAY_H), clean_every_ticks=DAY_H
@@ -75,7 +95,7 @@ class Challenges:
         self._pairs = pairs.empty(settings.pairs)
         self._names: dict[int, tuple[int, bytes]] = {}
         """Kind and label of the signals in the graph."""
-        self._log: deque[Hour] = deque(maxlen=LOG_H)
+        self._log: list[Block] = []
         self._volume: deque[int] = deque(maxlen=LOG_H)
         self._watched: dict[int, Watched] = {}
         self._last = -1
@@ -87,31 +107,32 @@ class Challenges:
             reels: with the signals they use, each once a reel; some may have none.
             labels: of these signals, where a signal may have several: the least counts.
         """
-        self._pass(hour)
+        if self._volume:
+            self._volume.extend([0] * min(hour - self._last - 1, LOG_H))
         volume = reels.reel.size
         seen = self._counted(hour, reels)
         significant, tests = self._advance(hour, seen, volume, labels, reels)
-        self._log.append(seen)
         self._volume.append(volume)
-        while len(self._log) > 1 and sum(one.reel.size for one in self._log) > LOG_REELS:
-            self._log.popleft()
+        self._keep(hour, Block(hour, np.full(volume, hour), seen))
         self._watch(hour, significant)
         self._last = hour
         return self._reports(hour, tests)
 
-    def _pass(self, hour: int) -> None:
-        """Let hours without reels pass."""
-        if not self._log:
-            return
-        nothing = Hour(
-            *(np.zeros(0, np.uint64),) * 2, np.zeros(1, np.int64), np.zeros(0, np.uint64)
-        )
-        none = holding(nothing, sought([]))
-        for missed in range(max(self._last + 1, hour - LOG_H), hour):
-            self._log.append(nothing)
-            self._volume.append(0)
-            for one in self._watched.values():
-                one.take(missed, none, 0)
+    def _keep(self, hour: int, block: Block) -> None:
+        """Enter an hour into the log; days that are over become one block."""
+        day = [one for one in self._log if one.first // DAY_H == hour // DAY_H - 1]
+        if len(day) > 1:
+            self._log = [*self._log[: -len(day)], merged(day)]
+        self._log.append(block)
+        while len(self._log) > 1 and (
+            self._log[1].first <= hour - LOG_H
+            or sum(one.hour.size for one in self._log) > LOG_REELS
+        ):
+            del self._log[0]
+
+    def _logged(self, hour: int) -> int:
+        """Return how many hours the log holds."""
+        return min(hour - self._log[0].first + 1, LOG_H, len(self._volume))
 
     def _counted(self, hour: int, reels: Hour) -> Hour:
         """Count the hour's signals; return its reels with those that enough people use."""
@@ -137,7 +158,7 @@ class Challenges:
         pairs.count(self._pairs, settings.pairs, found.key, found.authors, volume, hour)
         ends = [pairs.uses(self._signals, settings.pairs, end) for end in found[1:3]]
         judged = pairs.significance(self._pairs, settings.pairs, found.key, ends[0], ends[1])
-        hit = judged.log10_p <= EDGE_LOG10_P
+        hit = (judged.log10_p <= EDGE_LOG10_P) & (judged.authors >= settings.min_authors)
         self.graph, _ = graph.advanced(self.graph, settings.graph, *found[1:], hit, hour)
         if not hit.any():
             return {}, hit.size
@@ -176,8 +197,8 @@ class Challenges:
             self._names = {one: self._names[one] for one in nodes.tolist()}
 
     def _watch(self, hour: int, significant: dict[int, float]) -> None:
-        """Watch communities with a significant pair for a day, and bursts for as long as others."""
-        limits = hour - DAY_H, hour - bursts.TRACKED_DAYS * DAY_H
+        """Watch communities with a significant pair, for as long as bursts of signals."""
+        limit = hour - bursts.TRACKED_DAYS * DAY_H
         alive = dict(
             zip(self.graph.lives.id.tolist(), range(self.graph.lives.id.size), strict=True)
         )
@@ -186,7 +207,7 @@ class Challenges:
             *(
                 one
                 for one, w in self._watched.items()
-                if one in alive and (w.significant > limits[0] or w.burst > limits[1])
+                if one in alive and max(w.significant, w.burst) > limit
             ),
         }
         before, self._watched = self._watched, {}
@@ -194,7 +215,9 @@ class Challenges:
         for one in sorted(kept):
             members = graph.members(self.graph, alive[one])[:MOST]
             watched = before.get(one)
-            if watched is None or set(members.tolist()) != set(watched.members.tolist()):
+            if watched is None or (
+                hour % CHANGE_H == 0 and set(members.tolist()) != set(watched.members.tolist())
+            ):
                 fresh = Watched(members, LOG_H)
                 if watched is not None:
                     fresh.significant, fresh.burst = watched.significant, watched.burst
@@ -203,15 +226,15 @@ class Challenges:
             if one in significant:
                 watched.significant, watched.log10_p = hour, significant[one]
             self._watched[one] = watched
-        _take(new, [*self._log], hour)
-        old = [watched for watched in self._watched.values() if watched not in new]
-        _take(old, [self._log[-1]], hour)
+        _take(new, self._log, hour - self._logged(hour) + 1, hour)
+        old = [one for one, w in self._watched.items() if w not in new]
+        _take([self._watched[one] for one in old], self._log[-1:], self._last + 1, hour)
 
     def _reports(self, hour: int, tests: int) -> ShardReports:
         """Judge what is watched; `tests` is the number of signals that could have been."""
         settings = self.settings
         ids, watched = [*self._watched], [*self._watched.values()]
-        volume = np.array(self._volume)[-len(self._log) :]
+        volume = np.array(self._volume)[-self._logged(hour) :]
         windows = np.array([w for w in settings.windows_h if w < volume.size], np.int64)
         tick = (hour + 1) * (3600 // settings.tick_seconds) - 1
         live = np.array([[tick, tests]], np.int64)
@@ -221,6 +244,9 @@ class Challenges:
             np.array([[*getattr(one, name)][-volume.size :] for one in watched], np.int64)
             for name in ("together", "users")
         )
+        gap = DAY_H * min(GAP_DAYS, max(volume.size // DAY_H - 2, 0) // 2)
+        seen = np.r_[: max(volume.size - gap - DAY_H, 0), max(volume.size - DAY_H, 0) : volume.size]
+        together, users, volume = together[:, seen], users[:, seen], volume[seen]
         found = growth(together, users, volume, windows, DAY_H)
         log10_p = np.array([one.log10_p if one.significant == hour else 0.0 for one in watched])
         log10_p = np.minimum(np.minimum(log10_p, found.log10_p) + np.log10(2.0), 0.0)
@@ -242,7 +268,7 @@ class Challenges:
 
     def _bursts(self, hour: int, one: Watched, log10_p: float, best: int, expected: F64) -> bool:
         settings = self.settings
-        if log10_p > bursts.REPORT_LOG10_P or hour - one.significant >= DAY_H:
+        if log10_p > bursts.REPORT_LOG10_P:
             return False
         authors = one.authors(hour, settings.windows_h)[best]
         least = max(settings.min_authors, settings.min_growth * float(expected[best]))
@@ -256,12 +282,11 @@ class Challenges:
         ticks_per_hour = 3600 // self.settings.tick_seconds
         used = np.flatnonzero(hours[-windows[best] :])
         first = hour - windows[best] + 1 + int(used[0]) if used.size else hour
-        parts = [
-            Part(int(signal), *self._names[int(signal)][:1], reels, self._names[int(signal)][1])
-            for signal, reels in zip(
-                one.members.tolist(), one.reels_by_member(windows[-1]), strict=True
-            )
-        ]
+        authors = one.authors(hour, windows)
+        grown = authors[-1] >= bursts.DETAIL_GROWTH * one.told_authors
+        detailed = grown or hour - one.told >= bursts.DETAIL_EVERY_H
+        if detailed:
+            one.told, one.told_authors = hour, authors[-1]
         numbers = np.zeros(bursts.NUMBERS, np.int64)
         numbers[bursts.TICK] = (hour + 1) * ticks_per_hour - 1
         numbers[bursts.KIND], numbers[bursts.BURST] = COMMUNITY, one.burst == hour
@@ -270,25 +295,31 @@ class Challenges:
         return Row(
             numbers,
             log10_p,
-            np.array(one.authors(hour, windows)),
+            np.array(authors),
             np.array([hours[-window:].sum() for window in windows], np.int64),
             held.expected[i],
             held.before[i],
             held.volume,
-            one.reels(DAY_H)[: bursts.SAMPLE],
+            one.reels(DAY_H)[: bursts.SAMPLE if detailed else 0],
             np.stack(
                 [hours, np.full(REELS_H, max(held.expected[i, -1], 0.0) / windows[-1])], axis=1
             ),
-            packed(parts),
+            self._parts(one) if detailed else b"",
         )
 
+    def _parts(self, one: Watched) -> bytes:
+        uses = one.reels_by_member(self.settings.windows_h[-1])
+        parts = [
+            Part(signal, *self._names[signal], reels)
+            for signal, reels in zip(one.members.tolist(), uses, strict=True)
+            if reels >= MEMBER_SHARE * max(uses)
+        ]
+        return packed(parts)
 
-def _take(watched: list[Watched], hours: list[Hour], last: int) -> None:
-    """Give these hours, which end with `last`, to communities."""
-    if not watched:
-        return
-    what = sought([one.members for one in watched])
-    for hour, reels in zip(range(last - len(hours) + 1, last + 1), hours, strict=True):
-        held = holding(reels, what)
+
+def _take(watched: list[Watched], log: list[Block], first: int, last: int) -> None:
+    """Give the hours from `first` to `last` to communities."""
+    if watched:
+        held = holding(log, sought([one.members for one in watched]))
         for place, one in enumerate(watched):
-            one.take(hour, held, place)
+            one.take(first, last, held, place)

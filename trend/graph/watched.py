@@ -1,10 +1,11 @@
 """A community that is watched: hour by hour, who brings its members together.
 
-An author counts once in `DAY_H` hours, so that the sum over a window of up to a day is of distinct
-ones, however often a small crew repeats itself.
+An author counts again only after `DAY_H` hours without it, so that no crew that repeats itself
+grows: over a window of up to a day the sum is of distinct authors, or less.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -30,9 +31,37 @@ class Hour(NamedTuple):
     signals: U64  # [.] each once a reel
 
 
+class Block(NamedTuple):
+    """The n reels of some hours in a row."""
+
+    first: int  # hour
+    hour: I64  # [n] of each reel
+    reels: Hour
+
+
+def merged(blocks: Sequence[Block]) -> Block:
+    """Return one block of several that follow each other."""
+    uses = [block.reels.signals.size for block in blocks]
+    bounds = [
+        block.reels.bounds[1:] + before
+        for block, before in zip(blocks, np.cumsum(uses) - uses, strict=True)
+    ]
+    return Block(
+        blocks[0].first,
+        np.concatenate([block.hour for block in blocks]),
+        Hour(
+            np.concatenate([block.reels.reel for block in blocks]),
+            np.concatenate([block.reels.author for block in blocks]),
+            np.concatenate([np.zeros(1, np.int64), *bounds]),
+            np.concatenate([block.reels.signals for block in blocks]),
+        ),
+    )
+
+
 class Holding(NamedTuple):
     """Reels that hold members of a community: one entry for each of both."""
 
+    hour: I64
     community: I64  # its place
     reel: U64
     author: U64
@@ -60,25 +89,28 @@ def sought(members: list[U64]) -> Sought:
     return Sought(signals[order], community[order], bit[order], sieve)
 
 
-def holding(hour: Hour, what: Sought) -> Holding:
-    """Return which reels of an hour hold members of which communities.
+def holding(blocks: Sequence[Block], what: Sought) -> Holding:
+    """Return which reels hold members of which communities, hour by hour.
 
     Example:
         >>> reels = np.array([5, 6], np.uint64)
         >>> hour = Hour(reels, reels, np.array([0, 2, 3]), np.array([1, 2, 3], np.uint64))
-        >>> found = holding(hour, sought([np.array([2, 1], np.uint64)]))
+        >>> block = Block(9, np.array([9, 9]), hour)
+        >>> found = holding([block], sought([np.array([2, 1], np.uint64)]))
         >>> found.reel.tolist(), found.members.tolist()
         ([5], [3])
     """
-    return Holding(*_holding(hour, what))
+    parts = [_holding(block.hour, block.reels, what) for block in blocks]
+    return Holding(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 @njit(cache=True)
-def _holding(hour: Hour, what: Sought) -> tuple[I64, U64, U64, I64]:
+def _holding(hours: I64, hour: Hour, what: Sought) -> tuple[I64, I64, U64, U64, I64]:
     size = 0
     for i in range(hour.signals.size):
         size += what.sieve[hour.signals[i] & np.uint64(_SIEVE - 1)]
     community, members = np.empty(size, np.int64), np.zeros(size, np.int64)
+    when = np.empty(size, np.int64)
     reel, author = np.empty(size, np.uint64), np.empty(size, np.uint64)
     found = np.int64(0)
     for i in range(hour.reel.size):
@@ -94,9 +126,10 @@ def _holding(hour: Hour, what: Sought) -> tuple[I64, U64, U64, I64]:
             if place == found:
                 community[found] = what.community[at]
                 reel[found], author[found] = hour.reel[i], hour.author[i]
+                when[found] = hours[i]
                 found += 1
             members[place] |= np.int64(1) << what.bit[at]
-    return community[:found], reel[:found], author[:found], members[:found]
+    return when[:found], community[:found], reel[:found], author[:found], members[:found]
 
 
 @njit(cache=True)
@@ -123,29 +156,57 @@ class Watched:
         """The least p-value of two of them then."""
         self.burst = NEVER
         """Last hour in which it was reported as a burst."""
+        self.told = NEVER
+        """Last hour in which its members and reels were told."""
+        self.told_authors = 0
         self.users: deque[int] = deque(maxlen=log_hours)
         self.together: deque[int] = deque(maxlen=log_hours)
         self._last: dict[int, int] = {}
         """Author who brought members together -> the last hour of it."""
         self._reels: deque[tuple[U64, I64]] = deque(maxlen=REELS_H)
 
-    def take(self, hour: int, held: Holding, community: int) -> None:
-        """Take the next hour."""
-        own = held.community == community
-        if not own.any():
+    def take(self, first: int, last: int, held: Holding, community: int) -> None:
+        """Take the next hour, or at the beginning several: those from `first` to `last`."""
+        own = np.flatnonzero((held.community == community) & (held.hour >= first))
+        if first < last:
+            self._take_all(first, last, held, own)
+        elif own.size:
+            self._take(first, held, own)
+        else:
             self.users.append(0)
             self.together.append(0)
             self._reels.append(NO_REELS)
-            return
-        several = own & (held.members & (held.members - 1) > 0)
-        who = set(held.author[several].tolist())
-        self.users.append(len({*held.author[own].tolist()}))
+
+    def _take_all(self, first: int, last: int, held: Holding, own: I64) -> None:
+        """Take several hours; nothing was taken within a day before them."""
+        hours, authors, members = held.hour[own] - first, held.author[own], held.members[own]
+        count = last - first + 1
+        order = np.lexsort((authors, hours))
+        new = _differ(hours[order]) | _differ(authors[order])
+        self.users.extend(np.bincount(hours[order][new], minlength=count).tolist())
+        several = np.flatnonzero(members & (members - 1) > 0)
+        order = several[np.lexsort((hours[several], authors[several]))]
+        when, who = hours[order], authors[order]
+        new = _differ(who) | (np.diff(when, prepend=-DAY_H) >= DAY_H)
+        self.together.extend(np.bincount(when[new], minlength=count).tolist())
+        lately = when > count - 1 - DAY_H
+        pairs = zip(who[lately].tolist(), (when[lately] + first).tolist(), strict=True)
+        self._last = dict(pairs)
+        for hour in range(max(count - REELS_H, 0), count):
+            at = several[hours[several] == hour]
+            self._reels.append((held.reel[own][at], members[at]))
+
+    def _take(self, hour: int, held: Holding, own: I64) -> None:
+        members, authors = held.members[own], held.author[own]
+        several = members & (members - 1) > 0
+        who = set(authors[several].tolist())
+        self.users.append(len({*authors.tolist()}))
         self.together.append(sum(hour - self._last.get(author, -DAY_H) >= DAY_H for author in who))
         old = [author for author, last in self._last.items() if hour - last >= DAY_H]
         for author in old:
             del self._last[author]
         self._last.update(dict.fromkeys(who, hour))
-        self._reels.append((held.reel[several], held.members[several]))
+        self._reels.append((held.reel[own][several], members[several]))
 
     def authors(self, hour: int, windows: tuple[int, ...]) -> list[int]:
         """Return how many brought members together in each of the windows that end with `hour`."""
@@ -170,3 +231,10 @@ class Watched:
 
     def _of(self, hours: int, column: int) -> list[U64 | I64]:
         return [one[column] for one in [*self._reels][-hours:]]
+
+
+def _differ(values: I64 | U64) -> Bools:
+    """Say of each whether it differs from the one before it."""
+    differ = np.ones(values.size, np.bool_)
+    np.not_equal(values[1:], values[:-1], out=differ[1:])
+    return differ
