@@ -38,9 +38,9 @@ FIGURES: Final = (
 )
 
 
-def marked(stream: SimulatorSettings) -> Report:
-    """Simulate a stream, find its trends and mark them."""
-    settings = load()
+def marked(stream: SimulatorSettings, graph: bool = True) -> Report:
+    """Simulate a stream, find its trends, with the graph or without, and mark them."""
+    settings = load(graph=graph)
     with TemporaryDirectory(prefix="groundswell-") as folder:
         written = simulate_to(Path(folder), stream)
         trends = Path(folder, "trends.jsonl")
@@ -92,12 +92,15 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5, help="seeds 0, 1, … to mark")
     parser.add_argument("--days", type=int, default=standard.days)
     parser.add_argument("--reels-per-day", type=int, default=standard.reels_per_day)
+    parser.add_argument("--pairs", type=int, default=standard.pairs, help="planted in each stream")
+    parser.add_argument("--no-graph", action="store_true", help="without the co-occurrence graph")
     parser.add_argument("--json", action="store_true", help="print JSON, with each seed's report")
     given = parser.parse_args()
     stream = replace(standard, days=given.days, reels_per_day=given.reels_per_day)
+    stream = replace(stream, pairs=given.pairs)
     reports = []
     for seed in range(given.seeds):
-        reports.append(marked(replace(stream, seed=seed)))
+        reports.append(marked(replace(stream, seed=seed), not given.no_graph))
         print(f"seed {seed} is marked", file=sys.stderr)
     report: dict[str, Any] = {
         "seeds": given.seeds,

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from operators.blocks import Fresh
-from operators.reels import REEL_ID
+from operators.reels import CAPTION, REEL_ID
 from operators.strings import Strings
 from trend.overlap import places
+from trend.sketches import sketches
 
 MERGE_UP_TO: Final = 1 << 16
 """Reels in a block at most."""
@@ -28,6 +29,8 @@ class Names:
     reel: npt.NDArray[np.uint64]  # [n] hash of the id
     apply: npt.NDArray[np.int32]  # [n] tick of effect
     ids: Strings  # [n]
+    author: npt.NDArray[np.uint64]  # [n]
+    text: npt.NDArray[np.uint64]  # [n] sketch of the caption (`trend.sketches`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,12 @@ def reel_ids(fresh: Fresh) -> list[ReelIds]:
     new = ~fresh.again
     reels = fresh.reels
     ids = Strings.cut(reels.data, reels.starts[new, REEL_ID], reels.lengths[new, REEL_ID])
-    names = Names(fresh.reel[new], fresh.apply[new], ids)
+    texts = sketches(
+        reels.data,
+        np.ascontiguousarray(reels.starts[new, CAPTION]),
+        np.ascontiguousarray(reels.lengths[new, CAPTION]),
+    )
+    names = Names(fresh.reel[new], fresh.apply[new], ids, fresh.author[new], texts)
     return [ReelIds(fresh.partition, names, fresh.closed, fresh.end)]
 
 
@@ -58,6 +66,8 @@ class Block:
     place: npt.NDArray[np.int32]
     """Where its id stands in `ids`."""
     ids: Strings
+    author: npt.NDArray[np.uint64]
+    text: npt.NDArray[np.uint64]
     latest: int
     """Last tick in `apply`."""
 
@@ -70,6 +80,8 @@ class Block:
             np.concatenate([self.apply, new.apply])[order],
             np.concatenate([self.place, new.place + np.int32(self.place.size)])[order],
             Strings.joined([self.ids, new.ids]),
+            np.concatenate([self.author, new.author])[order],
+            np.concatenate([self.text, new.text])[order],
             max(self.latest, new.latest),
         )
 
@@ -100,7 +112,15 @@ class Catalogue:
         self._per_tick.update(dict(zip(ticks.tolist(), counts.tolist(), strict=True)))
         order = np.argsort(reel)
         place = order.astype(np.int32)
-        block = Block(reel[order], apply[order], place, reels.ids, int(ticks[-1]))
+        block = Block(
+            reel[order],
+            apply[order],
+            place,
+            reels.ids,
+            reels.author[order],
+            reels.text[order],
+            int(ticks[-1]),
+        )
         while self._blocks:
             old, new = self._blocks[-1].reel.size, block.reel.size
             if old > 2 * new or old + new > MERGE_UP_TO:
@@ -127,6 +147,24 @@ class Catalogue:
                 name = block.ids[place]
                 found[reel] = min(name, found.get(reel, name))
         return found
+
+    def texts(
+        self, hashes: npt.NDArray[np.uint64], tick: int
+    ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+        """Return the authors and the sketches of the captions of those reels that are known.
+
+        In the order of the reels' hashes, each once, whatever blocks they are in.
+        """
+        wanted, oldest = np.unique(hashes), self._oldest(tick)
+        found = np.zeros((3, 0), np.uint64)
+        for block in self._blocks:
+            at = places(block.reel, wanted)
+            at = at[(block.apply[at] >= oldest) & (block.apply[at] <= tick)]
+            some = np.stack([block.text[at], block.author[at], block.reel[at]])
+            found = np.concatenate([found, some], axis=1)
+        found = found[:, np.lexsort(found)]
+        first = np.unique(found[2], return_index=True)[1]
+        return found[1, first], found[0, first]
 
     def _oldest(self, tick: int) -> int:
         """Return the oldest tick whose reels are kept at `tick`."""

@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
+import numpy.typing as npt
 
 from operators.blocks import GRAPH, SHARDS, shard_name
 from operators.catalogue import Catalogue, ReelIds
@@ -24,6 +25,7 @@ from schemas import trends as contract
 from trend.bursts import TICK
 from trend.kinds import KINDS
 from trend.shard import ShardReports
+from trend.sketches import COMPARED, COPIES, in_common
 from trend.synthesis import Synthesis, SynthesisSettings, merged
 from trend.trends import Revision, Signal
 
@@ -111,12 +113,17 @@ class Synthesise:
             self._alive += self._changes.pop(tick, 0)
             reports = self._reports.pop(tick, None)
             if reports is not None:
-                revised = self._synthesis.tick(tick, reports, max(self._alive, 1))
+                copied = partial(self._copied, tick)
+                revised = self._synthesis.tick(tick, reports, max(self._alive, 1), copied)
                 revisions += [self._tell(revision, tick) for revision in revised]
         if self._decided is None or through > self._decided:
             self._decided = through
             self._catalogue.forget(through)
         return revisions
+
+    def _copied(self, tick: int, reels: npt.NDArray[np.uint64]) -> bool:
+        """Say whether reels are copies of one text by several authors: a crew's."""
+        return in_common(*self._catalogue.texts(reels[:COMPARED], tick)) >= COPIES
 
     def _tell(self, revision: Revision, tick: int) -> contract.Trend:
         """Put a revision into the words of the contract."""

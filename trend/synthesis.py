@@ -16,10 +16,12 @@ bursts comes here.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from trend import bursts
 from trend.followed import Followed
@@ -74,7 +76,11 @@ class Synthesis:
         self._stage_window = wide[0] if wide else len(settings.windows_h) - 1
 
     def tick(
-        self, tick: int, reports: list[tuple[ShardReports, slice]], tests: int
+        self,
+        tick: int,
+        reports: list[tuple[ShardReports, slice]],
+        tests: int,
+        copied: Callable[[npt.NDArray[np.uint64]], bool] = lambda reels: False,
     ) -> list[Revision]:
         """Take all reports of one tick and return the new revisions of trends, by the trends' ids.
 
@@ -82,12 +88,14 @@ class Synthesis:
             tick: later than every tick before.
             reports: of the shards, each with the rows that are of this tick; in any order.
             tests: signals alive over all shards.
+            copied: says of reels, by their hashes, whether they are copies of one text; what comes
+                from those alone begins no trend.
         """
         if self._hour(tick) != self._forgotten or len(self._signals) > MAX_SIGNALS:
             self._forget(tick)
         rows = np.concatenate([self._take(tick, part, at) for part, at in reports])
         signals = self._followed.columns.signals
-        self._discover(np.sort(rows[signals["burst_tick"][rows] == tick]), tests)
+        self._discover(np.sort(rows[signals["burst_tick"][rows] == tick]), tests, copied)
         numbers = np.unique(signals["trend"][rows])
         return self._revised(numbers[numbers != NONE], tick)
 
@@ -117,7 +125,9 @@ class Synthesis:
     def _hour(self, tick: int) -> int:
         return tick * self.settings.tick_seconds // 3600
 
-    def _discover(self, burst: I64, tests: int) -> None:
+    def _discover(
+        self, burst: I64, tests: int, copied: Callable[[npt.NDArray[np.uint64]], bool]
+    ) -> None:
         """Bring discoveries among the signals in these rows into trends."""
         if not burst.size:
             return
@@ -144,11 +154,14 @@ class Synthesis:
             signal = self._signals[key]
             near = gained.union(names[i] for i in sharing.most(signal.sample, MIN_SHARED))
             trend = (
-                self._united(signal, held)
-                or self._closest(signal, near)
-                or self._extended(signal)
-                or self._begin(signal)
+                self._united(signal, held) or self._closest(signal, near) or self._extended(signal)
             )
+            if trend is None:
+                if signal.copied is None:
+                    signal.copied = copied(signal.sample.reels)
+                if signal.copied:
+                    continue
+                trend = self._begin(signal)
             trend.signals[key] = signal
             held |= {part.hash: trend.id for part in signal.parts if part.hash not in held}
             trend.changed()

@@ -39,6 +39,8 @@ class Signal:
     """Reels with the smallest hashes, as told with its last details."""
     sampled: bool = False
     """Whether of the day's reels surely only those below `LOGGED_LIMIT` are known."""
+    copied: bool | None = None
+    """Whether these are copies of one text; None: nobody looked."""
     _sample: Sample | None = None
     _words: frozenset[str] = frozenset()
 
@@ -63,6 +65,7 @@ class Signal:
     def detail(self, hashes: npt.NDArray[np.uint64], sampled: bool) -> None:
         """Take the reels told with its details."""
         self.hashes, self.sampled, self._sample = hashes, sampled, None
+        self.copied = None
 
 
 @dataclass(frozen=True, slots=True)

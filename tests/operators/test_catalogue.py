@@ -1,5 +1,7 @@
 """Reel ids by hash: found while they are recent, whatever the blocks they came in."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,8 @@ def names(rows: Rows) -> Names:
     """Reels by hash and tick."""
     hashes, ticks = [reel for reel, _ in rows], [apply for _, apply in rows]
     ids = Strings.of(f"r{reel}" for reel in hashes)
-    return Names(np.array(hashes, np.uint64), np.array(ticks, np.int32), ids)
+    reel = np.array(hashes, np.uint64)
+    return Names(reel, np.array(ticks, np.int32), ids, reel + 1, reel + 2)
 
 
 def stream(seed: int, count: int, ticks: int) -> Rows:
@@ -51,6 +54,33 @@ def test_what_is_found_hangs_on_neither_blocks_nor_how_far_was_read(
             added += size
         assert catalogue.find(wanted, tick) == naive(reels, tick, 30, limit)
         catalogue.forget(tick)
+
+
+@pytest.mark.parametrize("size", [1, 7, 300])
+def test_texts_and_authors_are_those_of_the_reels_known_at_a_tick(size: int) -> None:
+    reels = stream(2, 600, ticks=60)
+    catalogue = Catalogue(ticks=20, limit=10**6)
+    for first in range(0, len(reels), size):
+        catalogue.add(names(reels[first : first + size]))
+    wanted = np.array([reel for reel, _ in reels[::3]], np.uint64)
+    authors, texts = catalogue.texts(wanted, 40)
+    known = sorted(reel for reel, tick in reels[::3] if 20 <= tick <= 40)
+    assert authors.tolist() == [reel + 1 for reel in known]
+    assert texts.tolist() == [reel + 2 for reel in known]
+    again = catalogue.texts(wanted[::-1], 40)
+    assert again[0].tolist() == authors.tolist()
+
+
+def test_a_reel_that_two_partitions_tell_of_has_the_same_text_whichever_comes_first() -> None:
+    one = names([(5, 20)])
+    other = replace(one, author=one.author + 7, text=one.text - 1)
+    told = []
+    for order in ([one, other], [other, one]):
+        catalogue = Catalogue(ticks=20, limit=100)
+        for reels in order:
+            catalogue.add(reels)
+        told.append([column.tolist() for column in catalogue.texts(one.reel, 20)])
+    assert told[0] == told[1] == [[6], [7]]
 
 
 def test_a_reel_is_known_for_so_many_ticks() -> None:

@@ -79,7 +79,10 @@ REELS, USES, PLATFORM = world()
 
 
 def named(reels: pl.DataFrame) -> Names:
-    return Names(reels["reel"].to_numpy(), reels["apply"].to_numpy(), Strings.of(reels["reel_id"]))
+    reel = reels["reel"].to_numpy()
+    texts = np.zeros(reel.size, np.uint64)
+    ids = Strings.of(reels["reel_id"])
+    return Names(reel, reels["apply"].to_numpy(), ids, reel, texts)
 
 
 def items(step: int) -> Iterator[list[ShardReport | ReelIds]]:
