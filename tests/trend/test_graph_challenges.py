@@ -8,6 +8,8 @@ import pytest
 
 from trend import bursts
 from trend.graph.challenges import Challenges, ChallengeSettings, Labels
+from trend.graph.edges import EdgeSettings
+from trend.graph.graph import GraphSettings
 from trend.graph.watched import Block, Hour, Watched, holding, merged, sought
 from trend.kinds import HASHTAG, SOUND
 from trend.parts import unpacked
@@ -166,6 +168,14 @@ def test_what_is_read_from_the_log_is_what_was_taken_hour_by_hour() -> None:
     assert by_hour.reels(24).tolist() == at_once.reels(24).tolist()
     assert by_hour.reels_by_hour(48).tolist() == at_once.reels_by_hour(48).tolist()
     assert by_hour.reels_by_member(24) == at_once.reels_by_member(24)
+
+
+@pytest.mark.parametrize(("max_edges", "min_weight"), [(1, 0.05), (3, 0.05), (100, 1000.0)])
+def test_edges_may_go_in_the_hour_in_which_they_come(max_edges: int, min_weight: float) -> None:
+    edges = EdgeSettings(max_edges=max_edges, half_life_ticks=24, min_weight=min_weight)
+    settings = replace(SETTINGS, graph=GraphSettings(edges=edges, clean_every_ticks=1))
+    reports = run(hours(2), settings)
+    assert len(reports) == 24 * DAYS
 
 
 def test_what_is_needed_of_a_burst_is_a_setting() -> None:

@@ -71,7 +71,8 @@ class ChallengeSettings:
     )
     graph: GraphSettings = field(
         default_factory=lambda: GraphSettings(
-            edges=EdgeSettings(max_edges=200_000, half_life_ticks=DAY_H), clean_every_ticks=DAY_H
+            edges=EdgeSettings(max_edges=200_000, half_life_ticks=DAY_H, min_weight=3.0),
+            clean_every_ticks=DAY_H,
         )
     )
 
@@ -168,19 +169,23 @@ class Challenges:
     def _communities(
         self, found: TickPairs, hit: npt.NDArray[np.bool_], log10_p: F64
     ) -> dict[int, float]:
-        known = self.graph.edges.signals[: int(self.graph.edges.n[NODES])]
-        order = np.argsort(known)
-        ends = (
-            self.graph.lives.of_node[order[known.searchsorted(end[hit], sorter=order)]]
-            for end in (found.first, found.second)
-        )
-        first, second = ends
+        first, second = (self._community_of(end[hit]) for end in (found.first, found.second))
         inside = (first == second) & (first >= 0)
         least: dict[int, float] = {}
         ids = self.graph.lives.id[first[inside]].tolist()
         for one, p in zip(ids, log10_p[hit][inside].tolist(), strict=True):
             least[one] = min(p, least.get(one, 0.0))
         return least
+
+    def _community_of(self, signals: U64) -> I64:
+        """Return the place of each signal's community; -1: it is in none, or its edges are gone."""
+        of_node = self.graph.lives.of_node
+        known = self.graph.edges.signals[: of_node.size]
+        order = np.argsort(known)
+        at = known.searchsorted(signals, sorter=order)
+        node = np.append(order, -1)[at]
+        there = np.append(known, np.uint64(0))[node] == signals
+        return np.where(there & (node >= 0), np.append(of_node, -1)[node], -1).astype(np.int64)
 
     def _name(self, signals: U64, reels: Hour, labels: Labels) -> None:
         """Note the names of signals that are new to the graph."""
