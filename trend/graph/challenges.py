@@ -218,11 +218,12 @@ class Challenges:
         before, self._watched = self._watched, {}
         new: list[Watched] = []
         for one in sorted(kept):
-            members = graph.members(self.graph, alive[one])[:MOST]
             watched = before.get(one)
-            if watched is None or (
-                hour % CHANGE_H == 0 and set(members.tolist()) != set(watched.members.tolist())
-            ):
+            if watched is None or hour % CHANGE_H == 0:
+                members = graph.members(self.graph, alive[one])[:MOST]
+            else:
+                members = watched.members
+            if watched is None or set(members.tolist()) != set(watched.members.tolist()):
                 fresh = Watched(members, LOG_H)
                 if watched is not None:
                     fresh.significant, fresh.burst = watched.significant, watched.burst
