@@ -11,6 +11,7 @@ from tests.flows.conftest import Outcome, Replay, kill_all, wait_until
 from tests.flows.test_invariant import same
 from trend.simulator import SimulatorSettings
 
+GRAPH = {"GROUNDSWELL_GRAPH": "true"}
 STREAM = SimulatorSettings(
     seed=4, days=7, reels_per_day=2500, trends=4, fizzles=10, spam=3, pairs=5
 )
@@ -26,7 +27,7 @@ def stream(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def found(stream: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """What one process finds."""
-    return Replay(tmp_path_factory.mktemp("one"), [stream[0]]).run(1, 5000)
+    return Replay(tmp_path_factory.mktemp("one"), [stream[0]], settings=GRAPH).run(1, 5000)
 
 
 def pairs_found(truth: Path, trends: Path) -> float:
@@ -37,12 +38,11 @@ def pairs_found(truth: Path, trends: Path) -> float:
 
 
 def test_most_pairs_are_found_with_the_graph_and_none_without_it(
-    stream: tuple[Path, Path], found: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stream: tuple[Path, Path], found: Outcome, tmp_path: Path
 ) -> None:
     with_graph = tmp_path / "trends.jsonl"
     with_graph.write_bytes(found.trends)
     assert pairs_found(stream[1], with_graph) >= 0.6
-    monkeypatch.setenv("GROUNDSWELL_GRAPH", "false")
     without = Replay(tmp_path / "without", [stream[0]]).run(1, 5000)
     with_graph.write_bytes(without.trends)
     assert pairs_found(stream[1], with_graph) == 0
@@ -72,13 +72,13 @@ def test_a_challenge_names_its_members_and_says_why(
 def test_challenges_do_not_depend_on_how_the_stream_is_read(
     stream: tuple[Path, Path], found: Outcome, tmp_path: Path, processes: int, batch_size: int
 ) -> None:
-    same(Replay(tmp_path, [stream[0]]).run(processes, batch_size), found)
+    same(Replay(tmp_path, [stream[0]], settings=GRAPH).run(processes, batch_size), found)
 
 
 def test_challenges_do_not_depend_on_a_kill(
     stream: tuple[Path, Path], found: Outcome, tmp_path: Path
 ) -> None:
-    often = {"GROUNDSWELL_EPOCH_SECONDS": "0.05"}
+    often = {"GROUNDSWELL_EPOCH_SECONDS": "0.05", **GRAPH}
     replay = Replay(tmp_path, [stream[0]], state=True, settings=often)
     for rejects in (12, 24):
         process = replay.start(1, 300)

@@ -14,7 +14,7 @@ from operators.durable.failpoints import PLACES
 from tests.flows.conftest import Outcome, Replay, kill_all, wait_until, workers
 
 SMALL_EPOCHS = {"GROUNDSWELL_EPOCH_SECONDS": "0.2"}
-BATCH = 30
+BATCH = 15
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_a_run_that_is_killed_often_ends_as_if_it_never_was(
     replay: Replay, of_three: Outcome, draw: random.Random
 ) -> None:
     kill_at_start(replay, 2, draw.uniform(0.1, 1.5), of_three)
-    for share, processes in ((0.2, 1), (0.5, 2), (0.8, 4)):
+    for share, processes in ((0.2, 1), (0.45, 2), (0.7, 4)):
         kill_at(replay, processes, share, draw, of_three)
     outcome = replay.run(1, BATCH)
     undisturbed(outcome, of_three)
@@ -79,7 +79,7 @@ def test_a_run_that_was_stopped_and_wakes_after_another_took_over_changes_nothin
     second = None
     while second is None:
         family = [first.pid, *workers(first)]
-        time.sleep(draw.uniform(0, 0.2))
+        time.sleep(draw.uniform(0, 0.1))
         send(family, signal.SIGSTOP)
         assert "another run is using this folder" in replay.end(replay.start(1, BATCH)).err
         second = replay.start(2, BATCH, more=["--take-over"])
@@ -113,7 +113,7 @@ def test_twenty_five_kills_in_one_replay(
         n = draw.randrange(1, 600 if often else 12)
         armed = {failpoints.VARIABLE: f"{place}:{n}:kill"} if draw.random() < 0.5 else {}
         before = replay.rejects_so_far()
-        process = replay.start(processes, BATCH // 3, environment=armed)
+        process = replay.start(processes, BATCH // 2, environment=armed)
         while process.poll() is None and replay.rejects_so_far() <= before:
             time.sleep(0.02)
         time.sleep(draw.uniform(0, 0.1))
@@ -185,7 +185,7 @@ def kill_at(
         return on
 
     wait_until(well_on, process)
-    time.sleep(draw.uniform(0, 0.2))
+    time.sleep(draw.uniform(0, 0.1))
     incomplete(killed(replay, process, expected), expected)
 
 
