@@ -1,6 +1,7 @@
 """What a step does, apart from how its state is kept."""
 
 import pickle
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
@@ -10,20 +11,20 @@ Out = TypeVar("Out")
 PROTOCOL = 5
 
 
-class Machine(Generic[In, Out]):
+class Machine(ABC, Generic[In, Out]):
     """A deterministic step for one key: the same values in the same order give the same outputs.
 
     It can be pickled whole. Between two bases its values are kept, and given to it again; a machine
     that can say shorter what it did overrides `journaled`, `rest` and `redo`.
     """
 
+    @abstractmethod
     def key_of(self, value: In) -> str:
         """The key of one of its values."""
-        raise NotImplementedError
 
+    @abstractmethod
     def apply(self, values: list[In]) -> list[Out]:
         """Take values, change, and return what is to be sent on."""
-        raise NotImplementedError
 
     def journaled(self, values: list[In]) -> tuple[list[Out], bytes]:
         """Do the same, and also return what is needed to do it again, taken before it changes."""

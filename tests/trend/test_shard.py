@@ -409,3 +409,19 @@ def test_the_input_is_left_unchanged() -> None:
 def test_a_tick_divides_an_hour(seconds: int) -> None:
     with pytest.raises(ValueError, match="tick_seconds"):
         ShardSettings(seconds, WINDOWS, 4, 2.0, 0)
+
+
+def test_rows_that_wait_may_share_one_label() -> None:
+    rows = np.zeros(3000, USE)
+    rows["apply"] = rows["tick"] = START + np.arange(rows.size) % 3
+    rows["signal"], rows["kind"], rows["label_len"] = 7, 1, 40
+    rows["author"] = rows["reel"] = np.arange(1, rows.size + 1)
+    label = b"a label of forty bytes that all rows say"
+    shard = Shard(ROOMY)
+    shard.add(rows, label, np.zeros(0, VOLUME))
+    for tick in range(START, START + 3):
+        shard.close(tick)
+    counts = shard.counts
+    assert counts.n[k.ROWS] == 1
+    assert counts.signals[0]["total"] == rows.size
+    assert counts.labels[: len(label)].tobytes() == label
