@@ -6,10 +6,10 @@ SHELL := /bin/bash
 BIN := .venv/bin
 PROJECT := pyproject.toml .ci/environment
 
-.PHONY: help setup demo test soak check bench docs lock clean
+.PHONY: help setup demo test soak check bench bench-quality docs lock clean
 
 help: ## list the targets
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 setup: .venv/core.done ## make .venv and install Groundswell in it
 	@echo "ready: $(BIN)/groundswell --help"
@@ -34,6 +34,9 @@ check: .venv/dev.done ## lint, types, import walls, generated files
 bench: .venv/core.done ## measure the throughput of the whole flow beside yardsticks
 	$(BIN)/python benchmarks/throughput.py
 
+bench-quality: .venv/evaluation.done ## measure how well trends are found, beside all rivals (an hour)
+	$(BIN)/python -m benchmarks.quality --json quality.json --png quality.png
+
 docs: .venv/core.done ## write the generated files: schemas and the list of settings
 	$(BIN)/python -m schemas.export
 	$(BIN)/python -m flows.settings_doc
@@ -42,6 +45,7 @@ lock: .venv/dev.done ## choose the newest versions pyproject.toml allows and wri
 	$(call compile,constraints.txt,--extra dev --upgrade)
 	$(call compile,constraints-core.txt,--constraints constraints.txt)
 	$(call compile,constraints-test.txt,--extra test --constraints constraints.txt)
+	$(call compile,constraints-evaluation.txt,--extra evaluation --constraints constraints.txt)
 
 clean: ## remove .venv and everything that was made
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -58,6 +62,10 @@ clean: ## remove .venv and everything that was made
 .venv/dev.done: constraints.txt $(PROJECT)
 	@.ci/environment dev
 	@touch $@ .venv/core.done .venv/test.done
+
+.venv/evaluation.done: constraints-evaluation.txt $(PROJECT)
+	@.ci/environment evaluation
+	@touch $@ .venv/core.done
 
 # One set of versions for Python 3.11 and 3.12, each with the hashes of its files.
 compile = $(BIN)/uv pip compile --quiet pyproject.toml --group build $(2) --universal \

@@ -1,5 +1,7 @@
 """Reads an answer key and the trends found in its stream, and marks them."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -22,7 +24,11 @@ def evaluate_files(truth: Path, trends: Path) -> Report:
     OSError: a file cannot be read.
     EvaluationError: a file holds something else.
     """
-    return evaluate(read_truth(truth), read_alerts(trends))
+    revisions = read_revisions(trends)
+    told: dict[str, list[tuple[datetime, str]]] = {}
+    for trend in sorted(revisions, key=lambda trend: trend.revision):
+        told.setdefault(trend.trend_id, []).append((trend.event_time, trend.stage))
+    return evaluate(read_truth(truth), alerts_of(revisions), told)
 
 
 def read_truth(path: Path) -> Truth:
@@ -41,18 +47,30 @@ def read_alerts(path: Path) -> list[Alert]:
 
     The revisions of a trend may stand in any order; the same one may come twice.
     """
-    alerts: dict[str, Trend] = {}
+    return alerts_of(read_revisions(path))
+
+
+def read_revisions(path: Path) -> list[Trend]:
+    """Read revisions of trends as they stand."""
+    revisions = []
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
             try:
-                trend = decode_trend(line)
+                revisions.append(decode_trend(line))
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise EvaluationError(f"{path}: line {number}: not a trend: {error}") from error
-            known = alerts.get(trend.trend_id)
-            if known is None or _precedence(trend) < _precedence(known):
-                alerts[trend.trend_id] = trend
+    return revisions
+
+
+def alerts_of(revisions: Iterable[Trend]) -> list[Alert]:
+    """Give the alert of each trend, in the order of their event time."""
+    alerts: dict[str, Trend] = {}
+    for trend in revisions:
+        known = alerts.get(trend.trend_id)
+        if known is None or _precedence(trend) < _precedence(known):
+            alerts[trend.trend_id] = trend
     return sorted(
         (
             Alert(

@@ -9,7 +9,12 @@ them in it, word by word. Background tags that planted reels also carry are not 
 - recall: planted trends that an alert names, over all planted trends;
 - recall before the peak: the same, by an alert no later than the peak;
 - precision: alerts that name a planted trend, over all alerts;
-- lead: peak minus first alert, in hours, and as a share of the rise (first reel to peak).
+- lead: peak minus first alert, in hours, and as a share of the rise (first reel to peak);
+- recall in the first half: planted trends that an alert names in the first half of their rise;
+- stages: at the end of each hour from a planted trend's first alert to its last reel, the stage
+  told last of the trend of that alert, against the true one: `emerging` until its planned rate
+  without the daily wave is half of its highest, `peaking` while it is that, `fading` after. The
+  figure is the mean of the three stages' F1, over the hours of all trends together.
 
 An alert that names nothing planted is false; its cause is the first of: spam, fizzle, weekly tag
 (by member), outage, surge (by time, up to an hour after the volume is itself again), background.
@@ -20,11 +25,11 @@ Nikolov & Shah 2012, "Trend or No Trend", judge by lead over a known onset in th
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 from trend.simulator.truth import Disruption, Planted, Truth, TruthMember
 
@@ -34,6 +39,11 @@ WARM_UP = timedelta(hours=24)
 
 AFTERMATH = timedelta(hours=1)
 HOUR = timedelta(hours=1)
+STAGES: Final = ("emerging", "peaking", "fading")
+"""Those that a planted trend goes through."""
+
+Told = Mapping[str, Sequence[tuple[datetime, str]]]
+"""Of each trend by its id: when it was said to be in which stage, in this order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +81,7 @@ class Figures:
     merged: int
     recall: float | None
     recall_before_peak: float | None
+    recall_first_half: float | None
     precision: float | None
     median_lead_h: float | None
     median_lead_share: float | None
@@ -87,6 +98,8 @@ class Report:
     whole: Figures
     after_first_day: Figures
     missed: tuple[str, ...]  # keys of planted trends that no alert names
+    alerted_h: dict[str, float]  # hours from the stream's start to the first alert of the others
+    stage_f1: float | None = None  # None where no stages were told
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as plain values, for JSON."""
@@ -100,6 +113,7 @@ class Report:
             ("planted trends", [str(x.planted) for x in both]),
             ("recall", [_share(x.recall) for x in both]),
             ("recall before the peak", [_share(x.recall_before_peak) for x in both]),
+            ("recall in the first half", [_share(x.recall_first_half) for x in both]),
             ("precision", [_share(x.precision) for x in both]),
             ("lead, median", [_number(x.median_lead_h, " h") for x in both]),
             ("lead, share of the rise", [_share(x.median_lead_share) for x in both]),
@@ -122,10 +136,12 @@ class Report:
                     ],
                 )
             )
-        return [f"{name:<30}{values[0]:>16}{values[1]:>16}" for name, values in rows]
+        if self.stage_f1 is not None:
+            rows.append(("stages, macro-F1", [_share(self.stage_f1), ""]))
+        return [f"{name:<30}{values[0]:>16}{values[1]:>16}".rstrip() for name, values in rows]
 
 
-def evaluate(truth: Truth, alerts: Sequence[Alert]) -> Report:
+def evaluate(truth: Truth, alerts: Sequence[Alert], told: Told | None = None) -> Report:
     """Mark alerts: over the whole stream, and over what comes after its first day.
 
     After the first day, alerts are those decided then and planted trends those that peak then; such
@@ -135,15 +151,66 @@ def evaluate(truth: Truth, alerts: Sequence[Alert]) -> Report:
     ----------
     truth: the answer key.
     alerts: one for each trend, in any order.
+    told: the stages of the trends; None: stages are not marked.
     """
     known = _Known(truth)
     marked = [(alert, known.named(alert)) for alert in alerts]
-    found = {key for _, keys in marked for key in keys}
+    first = _first(marked)
     return Report(
         whole=_figures(known, marked, truth.start),
         after_first_day=_figures(known, marked, truth.start + WARM_UP),
-        missed=tuple(planted.key for planted in truth.trends if planted.key not in found),
+        missed=tuple(planted.key for planted in truth.trends if planted.key not in first),
+        alerted_h={
+            planted.key: round((first[planted.key].event_time - truth.start) / HOUR, 2)
+            for planted in truth.trends
+            if planted.key in first
+        },
+        stage_f1=None if told is None else _stage_f1(truth, first, told),
     )
+
+
+def _first(marked: Iterable[tuple[Alert, frozenset[str]]]) -> dict[str, Alert]:
+    """Return the first alert of each planted trend that has one."""
+    first: dict[str, Alert] = {}
+    for alert, keys in sorted(marked, key=lambda one: (one[0].event_time, one[0].trend_id)):
+        for key in keys:
+            first.setdefault(key, alert)
+    return first
+
+
+def true_stage(planted: Planted, moment: datetime) -> str:
+    """Say in which stage a planted trend is, which must have `half_up` and `half_down`."""
+    assert planted.half_up is not None
+    assert planted.half_down is not None
+    if moment < planted.half_up:
+        return "emerging"
+    return "peaking" if moment < planted.half_down else "fading"
+
+
+def _stage_f1(truth: Truth, first: Mapping[str, Alert], told: Told) -> float | None:
+    """Mean F1 of the stages over all hours in which a planted trend was told of."""
+    pairs: Counter[tuple[str, str]] = Counter()
+    for planted in truth.trends:
+        if planted.key not in first or planted.half_up is None:
+            continue
+        alert = first[planted.key]
+        hours = (alert.event_time - truth.start) // HOUR + 1
+        moment = truth.start + hours * HOUR
+        stages = [*told.get(alert.trend_id, ())]
+        at, said = 0, "emerging"
+        while moment <= planted.end:
+            while at < len(stages) and stages[at][0] <= moment:
+                said = stages[at][1]
+                at += 1
+            pairs[true_stage(planted, moment), said] += 1
+            moment += HOUR
+    scores = []
+    for stage in STAGES:
+        true = sum(n for (is_, _), n in pairs.items() if is_ == stage)
+        said_so = sum(n for (_, said), n in pairs.items() if said == stage)
+        if true + said_so:
+            scores.append(2 * pairs[stage, stage] / (true + said_so))
+    return sum(scores) / len(scores) if scores else None
 
 
 class _Known:
@@ -213,12 +280,8 @@ def _during(disruptions: Iterable[Disruption], moment: datetime) -> bool:
 
 def _figures(known: _Known, marked: list[tuple[Alert, frozenset[str]]], begin: datetime) -> Figures:
     planted = [x for x in known.truth.trends if x.peak >= begin]
-    first: dict[str, datetime] = {}
-    count: Counter[str] = Counter()
-    for alert, keys in marked:
-        for key in keys:
-            first[key] = min(first.get(key, alert.event_time), alert.event_time)
-            count[key] += 1
+    first = {key: alert.event_time for key, alert in _first(marked).items()}
+    count = Counter(key for _, keys in marked for key in keys)
     counted = [(alert, keys) for alert, keys in marked if alert.event_time >= begin]
     named = [keys for _, keys in counted if keys]
     false = Counter(known.cause(alert) for alert, keys in counted if not keys)
@@ -236,6 +299,9 @@ def _figures(known: _Known, marked: list[tuple[Alert, frozenset[str]]], begin: d
         merged=sum(len(keys) > 1 for keys in named),
         recall=_ratio(len(detected), len(planted)),
         recall_before_peak=_ratio(len(before), len(planted)),
+        recall_first_half=_ratio(
+            sum(first[x.key] <= x.start + (x.peak - x.start) / 2 for x in detected), len(planted)
+        ),
         precision=_ratio(len(named), len(counted)),
         median_lead_h=_median([(x.peak - first[x.key]) / HOUR for x in detected]),
         median_lead_share=_median([(x.peak - first[x.key]) / (x.peak - x.start) for x in rising]),

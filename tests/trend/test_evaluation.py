@@ -144,6 +144,41 @@ def test_false_alerts_have_a_cause() -> None:
     }
 
 
+def test_recall_in_the_first_half_of_the_rise() -> None:
+    whole = evaluate(TRUTH, ALERTS).whole
+    assert whole.recall_first_half == 0.5  # two at just half of it
+    later = [alert(7.5, "hashtag:early"), alert(40, "hashtag:catdrop")]
+    assert evaluate(TRUTH, later).whole.recall_first_half == 0.25
+
+
+def test_the_first_alert_of_each_planted_trend_is_told() -> None:
+    assert evaluate(TRUTH, ALERTS).alerted_h == {"early": 7.0, "both": 40.0, "said": 65.0}
+
+
+def staged(key: str, up: float, down: float) -> Planted:
+    one = planted(key, "hashtag", [f"hashtag:{key}"], 0, 10)
+    return replace(one, half_up=at(up), half_down=at(down), end=at(12))
+
+
+def test_stages_that_are_told_as_they_are_score_one_and_no_others() -> None:
+    truth = with_trends(staged("a", 4, 8))
+    alerts = [alert(1.5, "hashtag:a")]
+    name = alerts[0].trend_id
+    right = [(at(1.5), "emerging"), (at(4), "peaking"), (at(8), "fading")]
+    assert evaluate(truth, alerts, {name: right}).stage_f1 == 1.0
+    # of eleven hours, from 2 to 12, all emerging: two are so
+    found = evaluate(truth, alerts, {name: right[:1]}).stage_f1
+    assert found == pytest.approx((2 * 2 / (2 + 11) + 0 + 0) / 3)
+    late = [right[0], (at(5), "peaking"), (at(8), "evergreen")]
+    f1 = [2 * 2 / (2 + 3), 2 * 3 / (4 + 3), 0.0]
+    assert evaluate(truth, alerts, {name: late}).stage_f1 == pytest.approx(sum(f1) / 3)
+
+
+def test_without_stages_or_true_ones_there_is_no_figure() -> None:
+    assert evaluate(TRUTH, ALERTS).stage_f1 is None
+    assert evaluate(TRUTH, ALERTS, {}).stage_f1 is None  # an answer key without half heights
+
+
 def test_figures_by_kind() -> None:
     kinds = evaluate(TRUTH, ALERTS).whole.kinds
     assert list(kinds) == ["challenge", "hashtag", "phrase"]
@@ -306,6 +341,17 @@ def test_files_are_marked(tmp_path: Path, truth_file: Path) -> None:
     )
     whole = evaluate_files(truth_file, trends).whole
     assert (whole.recall, whole.precision, whole.median_lead_h) == (0.25, 0.5, 10.0)
+
+
+def test_the_stages_of_a_file_are_marked(tmp_path: Path) -> None:
+    path = tmp_path / "truth.json"
+    path.write_bytes(msgspec.json.encode(with_trends(staged("a", 4, 8))))
+    revisions = [("emerging", 2), ("peaking", 4), ("fading", 8)]
+    trends = write_trends(
+        tmp_path / "t.jsonl",
+        *(revision("x", n, stage, h, "a") for n, (stage, h) in enumerate(revisions, 1)),
+    )
+    assert evaluate_files(path, trends).stage_f1 == 1.0
 
 
 def test_an_empty_file_of_trends_is_one_without_alerts(tmp_path: Path, truth_file: Path) -> None:

@@ -71,6 +71,8 @@ def answer_key(
                     reels_before_peak=int(np.count_nonzero(time[rows] < int(peak))),
                     authors=people,
                     doubling_h=round(one.doubling / HOUR, 2),
+                    half_up=at(one.half[0]),
+                    half_down=at(one.half[1]),
                 )
             )
         else:

@@ -40,7 +40,11 @@ class Uses:
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """One thing that rises, its signals and its reels. `peak` is in seconds from the start."""
+    """One thing that rises, its signals and its reels.
+
+    `peak` is in seconds from the start, and so is `half`: from when to when its rate, without the
+    daily wave, is at least half of its highest.
+    """
 
     key: str
     kind: str
@@ -51,6 +55,7 @@ class Burst:
     sound: int
     tag: int
     uses: Uses
+    half: tuple[float, float] = (0.0, 0.0)
 
 
 class BurstMaker:
@@ -192,7 +197,8 @@ class BurstMaker:
         members = self._members(sound, tag, catalogue.phrase_ids(phrase) if wordy else [])
         uses = Uses(time, author, sounds, tags, phrases)
         top = (int(np.argmax(rate)) + 0.5) * GRID_SECONDS
-        return Burst(key, kind, members, region, top, doubling, sound, tag, uses)
+        half = half_height(rate / self._rhythm.wave[region])
+        return Burst(key, kind, members, region, top, doubling, sound, tag, uses, half)
 
     def _members(self, sound: int, tag: int, phrase_ids: list[str]) -> tuple[TruthMember, ...]:
         members = []
@@ -202,3 +208,9 @@ class BurstMaker:
             members.append(TruthMember(kind="hashtag", id=self._catalogue.tags[tag]))
         members += [TruthMember(kind="phrase", id=phrase_id) for phrase_id in phrase_ids]
         return tuple(members)
+
+
+def half_height(rate: FloatArray) -> tuple[float, float]:
+    """Seconds between which a rate per cell is at least half of its highest."""
+    high = np.flatnonzero(rate >= rate.max() / 2)
+    return float(high[0]) * GRID_SECONDS, float(high[-1] + 1) * GRID_SECONDS

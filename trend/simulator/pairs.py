@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from trend.simulator.bursts import NONE, Burst, Uses
+from trend.simulator.bursts import NONE, Burst, Uses, half_height
 from trend.simulator.catalogue import Catalogue
 from trend.simulator.draw import FloatArray, IntArray, distinct_by_weight, log_uniform
 from trend.simulator.people import People
@@ -50,8 +50,9 @@ def plant_pairs(
             TruthMember(kind="hashtag", id=catalogue.tags[tag]),
         )
         top = (int(np.argmax(rate)) + 0.5) * GRID_SECONDS
+        half = half_height(rate / rhythm.wave[EVERYWHERE])
         made.append(
-            Burst(f"pair-{at}", "pair", members, EVERYWHERE, top, doubling, sound, tag, uses)
+            Burst(f"pair-{at}", "pair", members, EVERYWHERE, top, doubling, sound, tag, uses, half)
         )
     return made
 

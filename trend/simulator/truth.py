@@ -18,6 +18,9 @@ class Planted:
 
     `start` and `end` are its first and last reel; `peak` is when its planned rate of reels, the
     daily wave included, is highest. `region` is None for one that is everywhere.
+
+    Without the daily wave, its planned rate is at least half of its highest from `half_up` to
+    `half_down`: until then it emerges, in between it peaks, and then it fades.
     """
 
     key: str
@@ -31,6 +34,8 @@ class Planted:
     reels_before_peak: int
     authors: int
     doubling_h: float  # hours in which its rate doubles early in the rise
+    half_up: datetime | None = None  # None in answer keys written before there was one
+    half_down: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
