@@ -315,7 +315,12 @@ def measure(
     one = seeds[0]
     return {
         "seeds": len(seeds),
-        "stream": {"days": one.days, "reels_per_day": one.reels_per_day, "pairs": one.pairs},
+        "stream": {
+            "days": one.days,
+            "reels_per_day": one.reels_per_day,
+            "pairs": one.pairs,
+            "varied": one.varied,
+        },
         "budgets": list(BUDGETS),
         "ours": {name: spread(marks) for name, marks in ours.items()},
         "rivals": {
@@ -334,6 +339,12 @@ def main() -> None:
     parser.add_argument("--reels-per-day", type=int, default=standard.reels_per_day)
     parser.add_argument("--pairs", type=int, default=8, help="planted in each stream")
     parser.add_argument(
+        "--varied",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="with all kinds of trend, cascade and spam, or as `simulate` makes it unasked",
+    )
+    parser.add_argument(
         "--graph",
         action=argparse.BooleanOptionalAction,
         help="with the co-occurrence graph, or without it; as it is set if neither",
@@ -343,8 +354,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file for all figures, those of each seed too")
     parser.add_argument("--png", type=Path, default=Path("quality.png"), help="file for the curves")
     given = parser.parse_args()
-    stream = replace(standard, days=given.days, reels_per_day=given.reels_per_day)
-    seeds = [replace(stream, pairs=given.pairs, seed=seed) for seed in range(given.seeds)]
+    stream = replace(
+        standard,
+        days=given.days,
+        reels_per_day=given.reels_per_day,
+        pairs=given.pairs,
+        varied=given.varied,
+    )
+    seeds = [replace(stream, seed=seed) for seed in range(given.seeds)]
     values = given.values
     if isinstance(values, str):
         values = [float(value) for value in values.split(",") if value]

@@ -119,6 +119,14 @@ def simulate(
     pairs: Annotated[
         int, typer.Option(help="Known sounds and tags newly used together, each of them flat.")
     ] = 0,
+    varied: Annotated[
+        bool,
+        typer.Option(
+            "--varied",
+            help="More kinds of everything: slower and linear trends, one language, several "
+            "spellings, slow cascades and spam, tags of a day of the month.",
+        ),
+    ] = False,
     malformed: Annotated[float, typer.Option(help="Share of lines that are not reels.")] = 0.002,
     late: Annotated[float, typer.Option(help="Share of reels that arrive late.")] = 0.03,
     duplicates: Annotated[float, typer.Option(help="Share of reels that come twice.")] = 0.03,
@@ -137,6 +145,7 @@ def simulate(
             fizzles=fizzles,
             spam=spam,
             pairs=pairs,
+            varied=varied,
             malformed=malformed,
             late=late,
             duplicates=duplicates,

@@ -24,11 +24,12 @@ def evaluate_files(truth: Path, trends: Path) -> Report:
     OSError: a file cannot be read.
     EvaluationError: a file holds something else.
     """
+    key = read_truth(truth)
     revisions = read_revisions(trends)
     told: dict[str, list[tuple[datetime, str]]] = {}
     for trend in sorted(revisions, key=lambda trend: trend.revision):
         told.setdefault(trend.trend_id, []).append((trend.event_time, trend.stage))
-    return evaluate(read_truth(truth), alerts_of(revisions), told)
+    return evaluate(key, alerts_of(revisions), told)
 
 
 def read_truth(path: Path) -> Truth:

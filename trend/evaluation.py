@@ -16,8 +16,9 @@ them in it, word by word. Background tags that planted reels also carry are not 
   without the daily wave is half of its highest, `peaking` while it is that, `fading` after. The
   figure is the mean of the three stages' F1, over the hours of all trends together.
 
-An alert that names nothing planted is false; its cause is the first of: spam, fizzle, weekly tag
-(by member), outage, surge (by time, up to an hour after the volume is itself again), background.
+An alert that names nothing planted is false; its cause is the first of: spam of up to five
+accounts, spam of more, fizzle, weekly tag, monthly tag (by member), outage, surge (by time, up to
+an hour after the volume is itself again), background.
 
 References
 ----------
@@ -33,7 +34,10 @@ from typing import Any, Final
 
 from trend.simulator.truth import Disruption, Planted, Truth, TruthMember
 
-CAUSES = ("spam", "fizzle", "weekly", "outage", "surge", "background")
+CAUSES = (
+    "spam_few", "spam_many", "fizzle", "weekly", "monthly", "outage", "surge", "background"
+)  # fmt: skip
+FEW_ACCOUNTS: Final = 5
 WARM_UP = timedelta(hours=24)
 """Time without a yesterday to compare with; the second set of figures does without it."""
 
@@ -123,7 +127,8 @@ class Report:
             ("alerts on several trends", [str(x.merged) for x in both]),
         ]
         rows += [
-            (f"false: {cause}", [str(x.false_alerts[cause]) for x in both]) for cause in CAUSES
+            (f"false: {cause.replace('_', ', ')}", [str(x.false_alerts[cause]) for x in both])
+            for cause in CAUSES
         ]
         for kind in self.whole.kinds:
             figures = [x.kinds.get(kind) for x in both]
@@ -221,9 +226,15 @@ class _Known:
         self.planted = {planted.key: planted for planted in truth.trends}
         self._planted = _by_member((x.key, x.members) for x in truth.trends)
         self._causes = {
-            "spam": _by_member((x.key, x.members) for x in truth.spam),
+            "spam_few": _by_member(
+                (x.key, x.members) for x in truth.spam if x.authors <= FEW_ACCOUNTS
+            ),
+            "spam_many": _by_member(
+                (x.key, x.members) for x in truth.spam if x.authors > FEW_ACCOUNTS
+            ),
             "fizzle": _by_member((x.key, x.members) for x in truth.fizzles),
             "weekly": _by_member((x.key, x.members) for x in truth.weekly),
+            "monthly": _by_member((x.key, x.members) for x in truth.monthly),
         }
 
     def named(self, alert: Alert) -> frozenset[str]:

@@ -39,9 +39,9 @@ RIVALS: Final = {
     "bursts (Kleinberg)": Rival(counting.kleinberg, 12),
     "S-H-ESD": Rival(counting.s_h_esd, 6),
     "GaussianScorer (river)": Rival(models.gaussian_scorer, 1),
-    "HalfSpaceTrees (river)": Rival(models.half_space_trees, 6),
-    "ADWIN (river)": Rival(models.adwin, 6),
-    "PageHinkley (river)": Rival(models.page_hinkley, 6),
+    "HalfSpaceTrees (river)": Rival(models.half_space_trees, 1),
+    "ADWIN (river)": Rival(models.adwin, 1),
+    "PageHinkley (river)": Rival(models.page_hinkley, 1),
     "top by volume": Rival(counting.top, 24),
     "random": Rival(counting.at_random, 24),
 }

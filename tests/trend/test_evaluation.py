@@ -15,6 +15,7 @@ from trend.evaluation import Alert, evaluate
 from trend.simulator.truth import (
     Disruption,
     Distraction,
+    MonthlyTag,
     Planted,
     Truth,
     TruthMember,
@@ -81,6 +82,7 @@ TRUTH = Truth(
     weekly=(WeeklyTag(key="weekly-5", members=(member("hashtag:caturday"),), weekday=5, reels=70),),
     surges=(Disruption(key="surge-0", start=at(70), end=at(72), settled=at(72), factor=2.0),),
     outages=(Disruption(key="outage-0", start=at(75), end=at(77), settled=at(78), factor=0.0),),
+    monthly=(MonthlyTag(key="monthly-7", members=(member("hashtag:payday"),), day=7, reels=40),),
 )
 
 
@@ -135,13 +137,25 @@ def test_lead_is_the_median_over_the_first_alerts() -> None:
 
 def test_false_alerts_have_a_cause() -> None:
     assert evaluate(TRUTH, ALERTS).whole.false_alerts == {
-        "spam": 1,
+        "spam_few": 0,
+        "spam_many": 1,
         "fizzle": 1,
         "weekly": 1,
+        "monthly": 0,
         "outage": 1,
         "surge": 1,
         "background": 1,
     }
+
+
+def test_spam_is_told_by_the_number_of_accounts_and_tags_by_when_they_come_back() -> None:
+    few = replace(distraction("spam-1", "hashtag:loud"), authors=5)
+    truth = replace(TRUTH, spam=(*TRUTH.spam, few))
+    alerts = [alert(20, "hashtag:loud"), alert(21, "hashtag:buy"), alert(22, "hashtag:payday")]
+    false = evaluate(truth, alerts).whole.false_alerts
+    assert {cause for cause, many in false.items() if many} == {
+        "spam_few", "spam_many", "monthly"
+    }  # fmt: skip
 
 
 def test_recall_in_the_first_half_of_the_rise() -> None:

@@ -22,6 +22,7 @@ from trend.simulator.draw import generator
 from trend.simulator.malformed import MALFORMED
 from trend.simulator.people import UTC_OFFSET_H
 from trend.simulator.truth import Planted
+from trend.simulator.words import LANGUAGES
 
 QUICK = SimulatorSettings(days=3, reels_per_day=6_000)
 HOUR = timedelta(hours=1)
@@ -356,6 +357,126 @@ def test_pairs_are_together_on_their_days_alone_and_each_member_stays_flat() -> 
         assert said.reels == day.size
         assert 0 < said.reels_before_peak < said.reels
     assert max(growths) < 0.3
+
+
+@pytest.fixture(scope="module")
+def varied() -> Simulation:
+    return simulate(SimulatorSettings(seed=5, days=12, reels_per_day=8000, varied=True))
+
+
+def test_a_varied_stream_has_slow_and_linear_trends_and_some_in_one_language(
+    varied: Simulation,
+) -> None:
+    trends = varied.truth.trends
+    assert {one.kind for one in trends} == {"challenge", "hashtag", "sound", "phrase", "linear"}
+    spoken = [index for index, one in enumerate(trends) if one.language is not None]
+    assert len(spoken) >= 2
+    for index in spoken:
+        of_it = varied.reels.language[varied.reels.burst == index]
+        assert {LANGUAGES[code] for code in of_it.tolist()} == {trends[index].language}
+    assert any(one.region is not None for one in trends)
+
+
+def test_trends_of_a_varied_stream_double_in_two_hours_to_three_days() -> None:
+    settings = SimulatorSettings(
+        seed=5, days=14, reels_per_day=1000, trends=80, fizzles=0, spam=0, varied=True
+    )
+    trends = simulate(settings).truth.trends
+    doublings = [one.doubling_h for one in trends if one.kind != "linear"]
+    assert 2 <= min(doublings) < 4
+    assert 48 < max(doublings) <= 72
+
+
+def test_linear_trends_grow_by_as_much_every_day(varied: Simulation) -> None:
+    risen, shares = 0, []
+    for index, one in enumerate(varied.truth.trends):
+        if one.kind != "linear":
+            continue
+        assert one.half_up is not None
+        times = varied.reels.time[varied.reels.burst == index]
+        half = (one.half_up - varied.truth.start).total_seconds()
+        rise = 2 * one.doubling_h * 3600
+        assert rise > 2.5 * 86_400
+        # of a triangle's area a quarter is before its middle
+        shares.append((times < half).sum() / (times < half + rise / 2).sum())
+        risen += 1
+    assert risen >= 3
+    assert 0.15 < np.mean(shares) < 0.35
+
+
+def test_cascades_of_a_varied_stream_are_at_most_half_of_a_small_trend(varied: Simulation) -> None:
+    smallest = min(one.reels for one in varied.truth.trends if one.region is None)
+    assert max(one.reels for one in varied.truth.fizzles) <= smallest / 2
+    doublings = [one.doubling / 3600 for one in varied.bursts if one.key.startswith("fizzle")]
+    assert 0.7 <= min(doublings) < 2
+    assert 12 < max(doublings) <= 16
+
+
+def test_spellings_of_a_tag_are_all_in_the_truth_and_in_the_reels(varied: Simulation) -> None:
+    tags = np.array(varied.catalogue.tags)
+    several = 0
+    for index, trend in enumerate(varied.truth.trends):
+        of_it = varied.reels.burst == index
+        spelt = {one.id for one in trend.members if one.kind == "hashtag"}
+        if len(spelt) < 2:
+            continue
+        several += 1
+        first = varied.reels.tags[of_it, 0]
+        second = varied.reels.tags[of_it, 1]
+        assert {*tags[first[first >= 0]].tolist()} <= spelt
+        both = np.isin(second, np.flatnonzero(np.isin(tags, [*spelt])))
+        assert 0 < both.mean() < 0.4
+        assert (first[both] != second[both]).all()
+        counts = [np.count_nonzero(tags[first] == tag) for tag in spelt]
+        assert max(counts) >= 0.3 * sum(counts)
+    assert several >= 5
+
+
+def test_tags_of_a_day_of_the_month_come_on_it(varied: Simulation) -> None:
+    start = varied.truth.start
+    on_their_day = [one for one in varied.truth.monthly if one.day in (8, 12, 15)]
+    assert len(on_their_day) == 3
+    for monthly in on_their_day:
+        tag = varied.catalogue.tags.index(monthly.members[0].id)
+        rows = (varied.reels.tags == tag).any(axis=1)
+        shifts = UTC_OFFSET_H[varied.reels.region[rows]]
+        days = [
+            (start + timedelta(seconds=int(time)) + timedelta(hours=float(shift))).day
+            for time, shift in zip(varied.reels.time[rows], shifts, strict=True)
+        ]
+        assert rows.sum() >= 10
+        assert np.mean(np.array(days) == monthly.day) > 0.5
+    assert simulate(QUICK).truth.monthly == ()
+
+
+def test_spam_of_a_varied_stream_is_fast_or_slow() -> None:
+    truth = simulate(
+        SimulatorSettings(seed=5, days=10, reels_per_day=4000, spam=60, varied=True)
+    ).truth
+    for many in (False, True):
+        hours = [(x.end - x.start) / HOUR for x in truth.spam if (x.authors > 5) == many]
+        assert min(hours) < 6
+        assert max(hours) > 48
+
+
+def test_reels_of_trends_are_seen_and_passed_on_more_than_others(varied: Simulation) -> None:
+    reels = varied.reels
+    followers = varied.people.followers[reels.author]
+    views, likes, _, shares, saves = reels.metrics.T.astype(float)
+    reach = np.log((views + 1) / (followers + 1.0) ** 0.55)
+    keys = np.array([one.key.split("-")[0] for one in varied.bursts] + ["none"])[reels.burst]
+    means = {
+        key: (
+            reach[keys == key].mean(),
+            (shares + saves)[keys == key].sum() / likes[keys == key].sum(),
+        )
+        for key in ("trend", "fizzle", "none")
+    }
+    spreads = reach[keys == "none"].std()
+    for trend, fizzle, none in zip(*means.values(), strict=True):
+        assert trend > 1.05 * fizzle > 1.05 * none
+    assert means["trend"][0] - means["none"][0] < spreads  # one reel says little
+    assert reach[keys == "spam"].mean() < means["none"][0]
 
 
 @pytest.mark.parametrize(

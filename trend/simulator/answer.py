@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from trend.simulator.bursts import Burst
+from trend.simulator.bursts import NONE, Burst
 from trend.simulator.catalogue import Catalogue
 from trend.simulator.draw import IntArray
 from trend.simulator.rhythm import HOUR, Rhythm
@@ -13,16 +13,17 @@ from trend.simulator.truth import (
     VERSION,
     Disruption,
     Distraction,
+    MonthlyTag,
     Planted,
     Truth,
     TruthMember,
     WeeklyTag,
 )
-from trend.simulator.words import REGIONS, WEEKLY_TAGS
+from trend.simulator.words import LANGUAGES, REGIONS, WEEKLY_TAGS
 
 
 def answer_key(
-    settings: Mapping[str, int | float | str],
+    settings: Mapping[str, int | float | str | bool],
     start: datetime,
     rhythm: Rhythm,
     catalogue: Catalogue,
@@ -31,13 +32,15 @@ def answer_key(
     author: IntArray,
     burst: IntArray,
     tags: IntArray,
+    monthly: Mapping[int, int],
     *,
     lines: int,
     malformed: int,
 ) -> Truth:
     """Describe what was planted; times and counts are those of the reels as published.
 
-    `time` (seconds from `start`, sorted), `author`, `burst` and `tags` are columns of the reels.
+    `time` (seconds from `start`, sorted), `author`, `burst` and `tags` are columns of the reels,
+    `monthly` the days of the month of the tags that have one.
     """
 
     def at(seconds: float) -> datetime:
@@ -71,6 +74,7 @@ def answer_key(
                     reels_before_peak=int(np.count_nonzero(time[rows] < int(peak))),
                     authors=people,
                     doubling_h=round(one.doubling / HOUR, 2),
+                    language=LANGUAGES[one.language] if one.language != NONE else None,
                     half_up=at(one.half[0]),
                     half_down=at(one.half[1]),
                 )
@@ -96,6 +100,15 @@ def answer_key(
             reels=int(np.count_nonzero(tags[:, 1] == tag)),
         )
         for tag, day in zip(catalogue.weekly_tags.tolist(), WEEKLY_TAGS.values(), strict=True)
+    ]
+    of_months = [
+        MonthlyTag(
+            key=f"monthly-{day}",
+            members=(TruthMember(kind="hashtag", id=catalogue.tags[tag]),),
+            day=day,
+            reels=int(np.count_nonzero(tags[:, 1] == tag)),
+        )
+        for tag, day in monthly.items()
     ]
     surges = [
         Disruption(
@@ -131,4 +144,5 @@ def answer_key(
         weekly=tuple(weekly),
         surges=tuple(surges),
         outages=tuple(outages),
+        monthly=tuple(of_months),
     )

@@ -92,6 +92,14 @@ class Catalogue:
                 return self.tag(name)
         raise RuntimeError(f"no free hashtag left in {language!r} after 10,000 attempts")
 
+    def spell(self, tag: int, count: int) -> list[int]:
+        """Make up to three other spellings of a coined hashtag that nobody has used."""
+        name = self.tags[tag]
+        half = next((len(x) for x in _every_rare_word() if name.startswith(x)), 1)
+        spellings = (f"{name[:half]}_{name[half:]}", f"{name}s", f"the{name}")
+        free = [x for x in spellings if normal_form(x) not in self._tag_index]
+        return [self.tag(x) for x in free[:count]]
+
     def coin_sound(self, language: str) -> int:
         """Make a sound that nobody has used."""
         audio_id = f"m{self._rng.integers(10**15, 10**16)}"
@@ -149,6 +157,12 @@ class Catalogue:
 def rare_words(language: str) -> tuple[str, ...]:
     """Words that only coined names are made of."""
     return tuple(text.RARE[language].split())
+
+
+@cache
+def _every_rare_word() -> tuple[str, ...]:
+    words = [word for language in text.LANGUAGES for word in rare_words(language)]
+    return tuple(sorted(words, key=len, reverse=True))
 
 
 def sub_phrases(phrase: tuple[int, ...]) -> list[tuple[int, ...]]:

@@ -103,6 +103,28 @@ def add_weekly_tags(
         tags[rng.random(len(time)) < chance, 1] = tag
 
 
+def add_monthly_tags(
+    rng: np.random.Generator,
+    tags: IntArray,
+    time: FloatArray,
+    region: IntArray,
+    start: datetime,
+    monthly: dict[int, int],
+) -> None:
+    """Write the tags of `monthly` (index to day of the month) into column 1 of `tags`.
+
+    Thirty to a hundred times as many come on their day as on another.
+    """
+    local = np.datetime64(start.replace(tzinfo=None), "s") + (
+        time + UTC_OFFSET_H[region] * 3600
+    ).astype("timedelta64[s]")
+    day = (local.astype("datetime64[D]") - local.astype("datetime64[M]")).astype(np.int64) + 1
+    for tag, its in monthly.items():
+        share = rng.uniform(0.004, 0.012)
+        chance = np.where(day == its, share, share / rng.uniform(30, 100))
+        tags[rng.random(len(time)) < chance, 1] = tag
+
+
 def draw_metrics(rng: np.random.Generator, followers: IntArray) -> IntArray:
     """Draw views, likes, comments, shares and saves (rows, 5) of reels that are hours old."""
     size = len(followers)
@@ -111,6 +133,30 @@ def draw_metrics(rng: np.random.Generator, followers: IntArray) -> IntArray:
     numbers = np.concatenate([views[:, None], views[:, None] * rates], axis=1)
     metrics: IntArray = np.minimum(numbers, 5e8).astype(np.int64)
     return metrics
+
+
+LIFTS: dict[str, tuple[float, float]] = {
+    "trend": (2.5, 1.6),
+    "pair": (1.8, 1.4),
+    "fizzle": (1.3, 1.1),
+    "spam": (0.3, 0.4),
+}
+"""How many more people see a reel of what rises, and how many more of them share or save it."""
+
+
+def lift_metrics(
+    rng: np.random.Generator, metrics: IntArray, views: FloatArray, passed_on: FloatArray
+) -> None:
+    """Raise numbers of reels by factors of each, and by chance.
+
+    `views` raises all numbers of a reel, `passed_on` its shares and saves besides. One reel says
+    little: its own luck is a factor of 2 either way.
+    """
+    luck = np.exp(rng.normal(0.0, 0.7, len(metrics)))
+    factor = np.repeat((views * luck)[:, None], metrics.shape[1], axis=1)
+    factor[:, 3:] *= passed_on[:, None]
+    raised = (views != 1.0) | (passed_on != 1.0)
+    metrics[raised] = np.minimum(metrics[raised] * factor[raised], 5e8).astype(np.int64)
 
 
 def _walk(rng: np.random.Generator, day: IntArray, width: int, step: float) -> FloatArray:

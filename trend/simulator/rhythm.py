@@ -75,6 +75,14 @@ class Rhythm:
         rate: FloatArray = self.wave[region] / (np.exp2(-x / doubling) + np.exp2(x / halving))
         return rate
 
+    def linear(self, region: int, peak: float, rise: float, halving: float) -> FloatArray:
+        """Rate, per cell, of what grows by as much every day for `rise` seconds and then halves."""
+        middle = (np.arange(self.wave.shape[1]) + 0.5) * GRID_SECONDS
+        growing = np.clip(1 + (middle - peak) / rise, 0, 1)
+        rate: FloatArray = self.wave[region] * growing
+        rate *= np.exp2(-np.maximum(middle - peak, 0) / halving)
+        return rate
+
 
 def draw_times(rng: np.random.Generator, rate: FloatArray, size: int) -> FloatArray:
     """Draw `size` sorted times from a rate per cell."""

@@ -25,6 +25,10 @@ class SimulatorSettings:
     fizzles: cascades that end small, 0 to 50,000.
     spam: crews of accounts that post the same thing, 0 to 5,000.
     pairs: known sounds and tags that are newly used together, each staying flat, 0 to 500.
+    varied: more kinds of everything, as on real platforms: trends that double in up to 3 days, grow
+        linearly for days, live in one language, or are spelt in several ways; cascades as slow as
+        trends, of at most half a small trend's reels; spam within two hours and over days; tags
+        of a day of the month beside those of a day of the week.
     malformed: share of lines that are not reels, 0 to 0.5; the other lines do not depend on it.
     late: share of reels that arrive minutes to hours after they were published, 0 to 0.5.
     duplicates: share of reels that come a second time, 0 to 1.
@@ -45,6 +49,7 @@ class SimulatorSettings:
     fizzles: int | None = None
     spam: int | None = None
     pairs: int = 0
+    varied: bool = False
     malformed: float = 0.002
     late: float = 0.03
     duplicates: float = 0.03

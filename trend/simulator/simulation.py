@@ -6,7 +6,7 @@ import numpy as np
 
 from trend.simulator import ordinary
 from trend.simulator.answer import answer_key
-from trend.simulator.bursts import NONE, Burst, BurstMaker
+from trend.simulator.bursts import NONE, Burst, BurstMaker, Uses
 from trend.simulator.captions import PHRASE_WIDTH, CaptionWriter, edited, insert
 from trend.simulator.catalogue import Catalogue, padded
 from trend.simulator.draw import FloatArray, IntArray, generator
@@ -16,6 +16,7 @@ from trend.simulator.rhythm import Rhythm, make_rhythm
 from trend.simulator.schedule import Line, Schedule, make_schedule
 from trend.simulator.settings import SimulatorSettings
 from trend.simulator.truth import Truth
+from trend.simulator.words import MONTHLY_TAGS
 
 REELS_PER_AUTHOR = 5
 LARGEST_CREW = 80
@@ -84,7 +85,7 @@ def simulate(settings: SimulatorSettings) -> Simulation:
     authors = max(2_000, total // REELS_PER_AUTHOR)
     people = make_people(generator(seed, "people"), authors, crews * LARGEST_CREW)
 
-    maker = BurstMaker(generator(seed, "bursts"), catalogue, people, rhythm)
+    maker = BurstMaker(generator(seed, "bursts"), catalogue, people, rhythm, settings.varied)
     planted = maker.trends(trends, settings.reels_per_day)
     fizzled = maker.fizzles(fizzles)
     accounts = _crews(generator(seed, "crews"), crews, authors)
@@ -96,7 +97,9 @@ def simulate(settings: SimulatorSettings) -> Simulation:
     paired = plant_pairs(generator(seed, "pairs"), settings.pairs, catalogue, people, rhythm)
     bursts = (*planted, *fizzled, *spam, *paired)
 
-    reels = _reels(settings, rhythm, catalogue, people, writer, bursts, total)
+    days = MONTHLY_TAGS if settings.varied else {}
+    monthly = {catalogue.tag(name): day for name, day in days.items()}
+    reels = _reels(settings, rhythm, catalogue, people, writer, bursts, monthly, total)
     schedule = make_schedule(
         generator(seed, "schedule"), reels.time, settings.late, settings.duplicates
     )
@@ -119,6 +122,7 @@ def simulate(settings: SimulatorSettings) -> Simulation:
         reels.author,
         reels.burst,
         reels.tags,
+        monthly,
         lines=lines + bad,
         malformed=bad,
     )
@@ -143,6 +147,7 @@ def _reels(
     people: People,
     writer: CaptionWriter,
     bursts: tuple[Burst, ...],
+    monthly: dict[int, int],
     total: int,
 ) -> Reels:
     """Draw the ordinary reels, join the bursts' to them, and fill all columns."""
@@ -168,7 +173,15 @@ def _reels(
     topic = ordinary.choose_topics(rng, people.topic[author], time)
     tags = ordinary.choose_tags(rng, language, topic, catalogue)
     ordinary.add_weekly_tags(rng, tags, time, people.region[author], settings.start, catalogue)
+    if monthly:
+        purpose = generator(settings.seed, "monthly")
+        ordinary.add_monthly_tags(
+            purpose, tags, time, people.region[author], settings.start, monthly
+        )
     tags[:, 0] = tag
+    others = [none, *(_other_tags(x) for x in uses)]
+    other = np.concatenate(others)[order]
+    tags[other != NONE, 1] = other[other != NONE]
     sounds = ordinary.choose_sounds(rng, topic, time, catalogue)
     sounds = np.where(sound >= 0, sound, sounds)
     _use_rarely(rng, sounds, tags, burst, bursts, settings.days)
@@ -178,6 +191,11 @@ def _reels(
     words = writer.write(rng, language, topic)
     words[rng.random(len(words)) < 0.08] = -1
     _say(rng, words, phrase, burst, bursts, catalogue)
+    tagging = rng.choice(3, len(time), p=(0.45, 0.30, 0.25))
+    case = rng.choice(3, len(time), p=(0.88, 0.08, 0.04))
+    metrics = ordinary.draw_metrics(rng, people.followers[author])
+    lifts = np.array([*(ordinary.LIFTS[x.key.split("-")[0]] for x in bursts), (1.0, 1.0)])
+    ordinary.lift_metrics(generator(settings.seed, "lift"), metrics, *lifts[burst].T)
     return Reels(
         time=time.astype(np.int64),
         author=author,
@@ -188,11 +206,15 @@ def _reels(
         tags=tags,
         words=words,
         burst=burst,
-        tagging=rng.choice(3, len(time), p=(0.45, 0.30, 0.25)),
-        case=rng.choice(3, len(time), p=(0.88, 0.08, 0.04)),
-        metrics=ordinary.draw_metrics(rng, people.followers[author]),
+        tagging=tagging,
+        case=case,
+        metrics=metrics,
         duration=np.round(np.exp(rng.normal(2.9, 0.7, len(time))) + 3, 1),
     )
+
+
+def _other_tags(uses: Uses) -> IntArray:
+    return np.full(len(uses.time), NONE) if uses.other_tag is None else uses.other_tag
 
 
 def _use_rarely(

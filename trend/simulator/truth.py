@@ -16,6 +16,9 @@ class TruthMember:
 class Planted:
     """A trend: reels by mostly distinct authors that rise, peak and decay.
 
+    A `challenge` has several signals, a `pair` known ones that are flat but newly used together; a
+    `linear` trend grows by as much every day for days. Spellings of a hashtag are members each.
+
     `start` and `end` are its first and last reel; `peak` is when its planned rate of reels, the
     daily wave included, is highest. `region` is None for one that is everywhere.
 
@@ -24,7 +27,7 @@ class Planted:
     """
 
     key: str
-    kind: str  # the kind of its one signal, `challenge`, or `pair`: flat, but newly used together
+    kind: str  # of its one signal, or `challenge`, `linear` or `pair`, see below
     members: tuple[TruthMember, ...]
     region: str | None
     start: datetime
@@ -34,6 +37,7 @@ class Planted:
     reels_before_peak: int
     authors: int
     doubling_h: float  # hours in which its rate doubles early in the rise
+    language: str | None = None  # None for one that is in all
     half_up: datetime | None = None  # None in answer keys written before there was one
     half_down: datetime | None = None
 
@@ -63,6 +67,16 @@ class WeeklyTag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MonthlyTag:
+    """A tag that comes back every month on its day, by the clock of the author."""
+
+    key: str
+    members: tuple[TruthMember, ...]
+    day: int
+    reels: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Disruption:
     """A time when the whole platform was unusual.
 
@@ -85,7 +99,7 @@ class Truth:
     """
 
     version: int
-    settings: dict[str, int | float | str]
+    settings: dict[str, int | float | str | bool]
     start: datetime
     end: datetime
     reels: int
@@ -97,6 +111,7 @@ class Truth:
     weekly: tuple[WeeklyTag, ...]
     surges: tuple[Disruption, ...]
     outages: tuple[Disruption, ...]
+    monthly: tuple[MonthlyTag, ...] = ()
 
 
 VERSION = 1

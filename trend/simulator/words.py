@@ -209,6 +209,17 @@ WEEKLY_TAGS: dict[str, int] = {
     "sundayreset": 6,
 }
 
+MONTHLY_TAGS: dict[str, int] = {
+    "newmonthnewme": 1,
+    "monthlyfavorites": 8,
+    "midmonthcheck": 12,
+    "photodump": 15,
+    "bookofthemonth": 20,
+    "payday": 25,
+    "monthinreview": 28,
+}
+"""Tags that come back on a day of the month."""
+
 ORIGINAL_SOUND = {
     "en": "original sound",
     "ru": "оригинальный звук",
