@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.rivals.series import F64
-from benchmarks.rivals.uses import DAY, I64, Uses
+from benchmarks.rivals.uses import I64, Uses
 
-QUIET: Final = 2 * DAY
+QUIET_DAYS: Final = 2
 SHARED: Final = 0.3
 MIN_SHARED: Final = 3
 
@@ -46,11 +46,16 @@ class Crossings:
         return float(edges[order][enough[0]]) if enough.size else -np.inf
 
 
-def crossings(signals: I64, scores: F64, eligible: npt.NDArray[np.bool_], first: int) -> Crossings:
-    """Find them, from tick `first` on and where `eligible`, both [n, ticks]."""
+def crossings(
+    signals: I64, scores: F64, eligible: npt.NDArray[np.bool_], first: int, quiet: int
+) -> Crossings:
+    """Find them, from tick `first` on and where `eligible`; scores and that are [n, ticks].
+
+    `quiet` are the ticks of two days.
+    """
     allowed = np.where(eligible, scores, -np.inf)
     allowed[:, :first] = -np.inf
-    low = _highest_before(allowed, QUIET)
+    low = _highest_before(allowed, quiet)
     row, tick = np.nonzero(allowed > low)
     found = (signals[row], tick, low[row, tick], allowed[row, tick])
     return Crossings(*found)
@@ -104,7 +109,7 @@ class Grouping:
         uses = self._uses
         first, last = uses.bounds[signal : signal + 2].tolist()
         ticks = uses.tick[first:last]
-        start, stop = np.searchsorted(ticks, [tick - DAY + 1, tick + 1])
+        start, stop = np.searchsorted(ticks, [tick - uses.day + 1, tick + 1])
         reels = np.unique(uses.reel[first + start : first + stop])
         spans = [self._signal[self._bounds[r] : self._bounds[r + 1]] for r in reels.tolist()]
         others, counts = np.unique(np.concatenate(spans), return_counts=True)
@@ -114,11 +119,12 @@ class Grouping:
 
     def alerts(self, signals: I64, ticks: I64) -> list[tuple[int, int]]:
         """Signal and tick of the alerts that say something new, in their order."""
+        quiet = QUIET_DAYS * self._uses.day
         said: dict[int, int] = {}
         new = []
         for signal, tick in zip(signals.tolist(), ticks.tolist(), strict=True):
             near = self.near(signal, tick)
-            if not any(tick - said.get(other, -QUIET) < QUIET for other in near):
+            if not any(tick - said.get(other, -quiet) < quiet for other in near):
                 new.append((signal, tick))
             said[signal] = tick
         return new

@@ -18,8 +18,7 @@ from typing import Final
 import numpy as np
 from scipy.special import chdtri
 
-from benchmarks.rivals.series import F64, HOUR, Series, before, sums
-from benchmarks.rivals.uses import DAY
+from benchmarks.rivals.series import F64, Series, before, sums
 
 BURST_RATE: Final = 2.0
 """Kleinberg's s: the burst's rate over the usual one."""
@@ -33,9 +32,9 @@ def moving_average(series: Series, window: int) -> F64:
 
     One author a day is added to both: without, all that is new would tie. `window` plays no part.
     """
-    age = np.arange(1, series.volume.size + 1) / DAY
-    short = series.sums(3 * DAY) / np.minimum(age, 3)
-    long = series.sums(14 * DAY) / np.minimum(age, 14)
+    age = np.arange(1, series.volume.size + 1) / series.day
+    short = series.sums(3 * series.day) / np.minimum(age, 3)
+    long = series.sums(14 * series.day) / np.minimum(age, 14)
     return (short + 1) / (long + 1)
 
 
@@ -47,7 +46,7 @@ def signitrend(series: Series, window: int, half_life: float = 2.0) -> F64:
     """
     volume = np.maximum(sums(series.volume, window), 1.0)
     share = series.sums(window) / volume
-    forget = 1 - 0.5 ** (window / (half_life * DAY))
+    forget = 1 - 0.5 ** (window / (half_life * series.day))
     known = np.cumsum(series.volume) * window / np.arange(1, series.volume.size + 1)
     bias = 3.0 / np.maximum(known, 1.0)
     mean, variance = np.zeros(len(share)), np.zeros(len(share))
@@ -72,8 +71,8 @@ def poisson(series: Series, window: int) -> F64:
     """
     x = series.sums(window)
     age = np.arange(1, series.volume.size + 1)
-    past = before(series.sums(7 * DAY), window)
-    windows = np.minimum(np.maximum(age - window, 1), 7 * DAY) / window
+    past = before(series.sums(7 * series.day), window)
+    windows = np.minimum(np.maximum(age - window, 1), 7 * series.day) / window
     mean = past / windows
     width = chdtri(2 * (mean + 1), 0.001) / 2 - mean
     return (x - mean) / width
@@ -103,7 +102,7 @@ def kleinberg(series: Series, window: int) -> F64:
     past, seen = np.cumsum(series.counts, axis=1), np.cumsum(series.volume)
     ticks = np.arange(1, series.volume.size + 1)
     least = np.maximum(seen / ticks, 1.0)
-    past, seen = before(past, DAY), before(seen, DAY)  # the last day may be the burst
+    past, seen = before(past, series.day), before(seen, series.day)  # the last day may be the burst
     usual = np.clip((past + 0.5) / np.maximum(seen, least), 1e-9, 0.4)
     gain = counts * np.log(BURST_RATE) + (volume - counts) * (
         np.log1p(-BURST_RATE * usual) - np.log1p(-usual)
@@ -126,14 +125,16 @@ def s_h_esd(series: Series, window: int) -> F64:
     x = series.sums(window)
     ticks = x.shape[1]
     scores = np.zeros_like(x)
-    for tick in range(DAY, ticks):
-        days = [tick - day * DAY for day in range(1, SEASONS + 1) if tick >= day * DAY]
+    for tick in range(series.day, ticks):
+        days = [
+            tick - day * series.day for day in range(1, SEASONS + 1) if tick >= day * series.day
+        ]
         scores[:, tick] = x[:, tick] - np.median(x[:, days], axis=1)
     residual = scores.copy()
-    for tick in range(DAY, ticks, HOUR):
-        here = slice(tick, min(tick + HOUR, ticks))
-        first = max(tick - 7 * DAY, 0)
-        recent = residual[:, first:tick:HOUR]
+    for tick in range(series.day, ticks, series.hour):
+        here = slice(tick, min(tick + series.hour, ticks))
+        first = max(tick - 7 * series.day, 0)
+        recent = residual[:, first : tick : series.hour]
         middle = np.median(recent, axis=1)
         spread = 1.4826 * np.median(np.abs(recent - middle[:, None]), axis=1)
         scores[:, here] = (residual[:, here] - middle[:, None]) / np.maximum(spread, 1.5)[:, None]

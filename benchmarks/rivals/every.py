@@ -8,16 +8,16 @@ from typing import Final
 import numpy as np
 
 from benchmarks.rivals import counting, models
-from benchmarks.rivals.alerts import Crossings, Grouping, crossings, joined
-from benchmarks.rivals.series import F64, HOUR, Series, series
-from benchmarks.rivals.uses import DAY, PAIR, TICK_SECONDS, Uses
+from benchmarks.rivals.alerts import QUIET_DAYS, Crossings, Grouping, crossings, joined
+from benchmarks.rivals.series import F64, MIN_AUTHORS, Series, counted
+from benchmarks.rivals.uses import PAIR, Uses
 from trend.evaluation import Alert
 from trend.simulator.truth import TruthMember
 
-PART: Final = 2048
-"""Signals scored at once: their counts are dense."""
-SILENT: Final = DAY
-"""Ticks at the beginning in which no rival alerts: without a day before, all is new to them."""
+CELLS: Final = 4_000_000
+"""Signals scored at once, times ticks: their counts are dense."""
+SILENT_DAYS: Final = 1
+"""In which no rival alerts: without a day before, all is new to them."""
 CLOSE: Final = 0.02
 """How far alerts may be from those asked for, as a share."""
 
@@ -50,22 +50,24 @@ RIVALS: Final = {
 class Stream:
     """A stream as all rivals see it."""
 
-    def __init__(self, uses: Uses) -> None:
+    def __init__(self, uses: Uses, min_authors: int = MIN_AUTHORS) -> None:
         self.uses = uses
-        self.series = series(uses)
+        self.counted = counted(uses, min_authors)
         self._grouping = Grouping(uses)
 
     def crossings(self, rival: Rival) -> Crossings:
         """Where a rival's score rises, of the signals that it looks at."""
-        whole = self.series
+        whole, day = self.counted, self.uses.day
         parts = []
-        for first in range(0, whole.signals.size, PART):
-            part = whole.part(slice(first, first + PART))
-            eligible = part.eligible
+        many = max(CELLS // self.uses.ticks, 1)
+        for first in range(0, whole.signals.size, many):
+            part = whole.part(slice(first, first + many))
+            eligible = part.eligible(whole.authors)
             if not rival.pairs:
                 eligible &= (part.kind != PAIR)[:, None]
-            scores = rival.score(part, rival.window_h * HOUR)
-            parts.append(crossings(part.signals, scores, eligible, SILENT))
+            scores = rival.score(part, rival.window_h * part.hour)
+            found = crossings(part.signals, scores, eligible, SILENT_DAYS * day, QUIET_DAYS * day)
+            parts.append(found)
         return joined(parts)
 
     def alerts(self, found: Crossings, wanted: int) -> list[Alert]:
@@ -90,7 +92,7 @@ class Stream:
         uses = self.uses
         return Alert(
             trend_id=f"{tick}-{signal}",
-            event_time=datetime.fromtimestamp((uses.start + tick + 1) * TICK_SECONDS, UTC),
+            event_time=datetime.fromtimestamp((uses.start + tick + 1) * uses.tick_seconds, UTC),
             members=tuple(TruthMember(kind=kind, id=name) for kind, name in uses.names[signal]),
         )
 
@@ -113,8 +115,8 @@ class Reach:
     def reels(self, members: Sequence[TruthMember], kind: str, since: datetime, h: float) -> int:
         """Reels with one of the members, of a pair with both, from `since` for so many hours."""
         uses = self._uses
-        first = int(since.timestamp()) // TICK_SECONDS - uses.start
-        stop = first + round(h * HOUR)
+        first = int(since.timestamp()) // uses.tick_seconds - uses.start
+        stop = first + round(h * uses.day / 24)
         sets = []
         for member in members:
             row = self._rows.get((member.kind, member.id))

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.rivals.series import F64, HOUR, Series, sums
+from benchmarks.rivals.series import F64, Series, sums
 
 MEMORY_H: Final = 7 * 24
 """Hours that models with a window remember."""
@@ -25,9 +25,9 @@ def _told(series: Series, window: int, model: Model) -> F64:
     """Scores of a model at the end of each hour, and nothing in between."""
     volume = np.maximum(sums(series.volume, window), 1.0)
     mean = np.cumsum(series.volume) * window / np.arange(1, series.volume.size + 1)
-    values = np.sqrt(series.sums(window) / volume * mean)[:, HOUR - 1 :: HOUR]
+    values = np.sqrt(series.sums(window) / volume * mean)[:, series.hour - 1 :: series.hour]
     scores = np.full_like(series.counts, -np.inf)
-    scores[:, HOUR - 1 :: HOUR] = np.array([model(row) for row in values.tolist()])
+    scores[:, series.hour - 1 :: series.hour] = np.array([model(row) for row in values.tolist()])
     return scores
 
 

@@ -1,4 +1,4 @@
-"""Distinct authors of each signal by ticks of ten minutes, and sums of them over windows."""
+"""Distinct authors of each signal by ticks, and sums of them over windows."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,36 +6,35 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.rivals.uses import DAY, I64, Uses, authors_once
+from benchmarks.rivals.uses import I64, Uses, authors_once
 
 F64 = npt.NDArray[np.float64]
-HOUR: Final = DAY // 24
-"""Ticks an hour."""
 MIN_AUTHORS: Final = 10
 """Distinct authors within a day below which nobody is alerted: ours is `min_authors`, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Counts of the signals that ever reach `MIN_AUTHORS`, or of some of them."""
+    """Counts of n signals, dense."""
 
     signals: I64  # [n] rows of `Uses`
     kind: npt.NDArray[np.uint8]  # [n]
     counts: F64  # [n, ticks] authors
     volume: F64  # [ticks] reels
+    day: int = 144  # ticks
+
+    @property
+    def hour(self) -> int:
+        """Ticks an hour."""
+        return self.day // 24
 
     def sums(self, ticks: int) -> F64:
         """Sums over the `ticks` that end with each tick, [n, ticks]; shorter at the beginning."""
         return sums(self.counts, ticks)
 
-    @property
-    def eligible(self) -> npt.NDArray[np.bool_]:
-        """Where a signal has `MIN_AUTHORS` in the day that ends with a tick, [n, ticks]."""
-        return self.sums(DAY) >= MIN_AUTHORS
-
-    def part(self, rows: slice) -> "Series":
-        """Return some of the signals."""
-        return Series(self.signals[rows], self.kind[rows], self.counts[rows], self.volume)
+    def eligible(self, authors: int) -> npt.NDArray[np.bool_]:
+        """Where a signal has so many authors in the day that ends with a tick, [n, ticks]."""
+        return self.sums(self.day) >= authors
 
 
 def sums(counts: F64, ticks: int) -> F64:
@@ -52,24 +51,47 @@ def before(values: F64, ticks: int) -> F64:
     return moved
 
 
-def series(uses: Uses) -> Series:
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The signals that ever have `authors` distinct authors within a day, sorted as in `Uses`."""
+
+    authors: int
+    signals: I64  # [n] rows of `Uses`
+    kind: npt.NDArray[np.uint8]  # [n]
+    bounds: I64  # [n + 1] uses of signal i are from bounds[i] on
+    tick: I64  # [.]
+    volume: F64  # [ticks] reels
+    day: int
+
+    def part(self, rows: slice) -> Series:
+        """Return the counts of some of the signals."""
+        signals = self.signals[rows]
+        bounds = self.bounds[rows.start : rows.start + signals.size + 1]
+        counts = np.zeros((signals.size, self.volume.size))
+        at = np.repeat(np.arange(signals.size), np.diff(bounds))
+        np.add.at(counts, (at, self.tick[bounds[0] : bounds[-1]]), 1.0)
+        return Series(signals, self.kind[rows], counts, self.volume, self.day)
+
+
+def counted(uses: Uses, authors: int = MIN_AUTHORS) -> Counted:
     """Count."""
-    counted = authors_once(uses)
-    signal = np.repeat(np.arange(uses.kind.size), np.diff(uses.bounds))[counted]
-    tick = uses.tick[counted]
-    kept = np.flatnonzero(np.bincount(signal, minlength=uses.kind.size) >= MIN_AUTHORS)
-    row = np.full(uses.kind.size, -1)
-    row[kept] = np.arange(kept.size)
-    here = row[signal] >= 0
-    at, when = row[signal[here]], tick[here]
-    order = np.lexsort((when, at))
-    at, when = at[order], when[order]
-    last = MIN_AUTHORS - 1  # enough of them within a day somewhere
-    dense = (at[last:] == at[:-last]) & (when[last:] - when[:-last] < DAY)
-    chosen = np.unique(at[last:][dense])
-    place = np.full(kept.size, -1)
+    kept = authors_once(uses)
+    signal = np.repeat(np.arange(uses.kind.size), np.diff(uses.bounds))[kept]
+    tick = uses.tick[kept]
+    last = authors - 1  # enough of them within a day somewhere
+    dense = signal[last:] == signal[: signal.size - last]
+    dense &= tick[last:] - tick[: tick.size - last] < uses.day
+    chosen = np.unique(signal[last:][dense])
+    place = np.full(uses.kind.size, -1)
     place[chosen] = np.arange(chosen.size)
-    stays = place[at] >= 0
-    counts = np.zeros((chosen.size, uses.ticks))
-    np.add.at(counts, (place[at[stays]], when[stays]), 1.0)
-    return Series(kept[chosen], uses.kind[kept[chosen]], counts, uses.volume.astype(np.float64))
+    stays = place[signal] >= 0
+    bounds = np.searchsorted(place[signal[stays]], np.arange(chosen.size + 1))
+    return Counted(
+        authors,
+        chosen,
+        uses.kind[chosen],
+        bounds,
+        tick[stays],
+        uses.volume.astype(np.float64),
+        uses.day,
+    )

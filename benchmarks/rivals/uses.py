@@ -16,8 +16,6 @@ from operators.sources.files import FileSource
 from trend.kinds import HASHTAG, KINDS, SOUND
 
 TICK_SECONDS: Final = 600
-DAY: Final = 86_400 // TICK_SECONDS
-"""Ticks a day."""
 PAIR: Final = 5
 """Code of two signals in one reel, beside those of `trend.kinds`."""
 
@@ -41,6 +39,12 @@ class Uses:
     reel: I64  # [u]
     volume: I64  # [ticks] reels
     start: int  # tick since 1970 of tick 0
+    tick_seconds: int = TICK_SECONDS
+
+    @property
+    def day(self) -> int:
+        """Ticks a day."""
+        return 86_400 // self.tick_seconds
 
     @property
     def ticks(self) -> int:
@@ -48,11 +52,14 @@ class Uses:
         return self.volume.size
 
 
-def read(file: str, *, pairs: bool = True, max_phrases: int = 64) -> Uses:
+def read(
+    file: str, *, pairs: bool = True, max_phrases: int = 64, tick_seconds: int = TICK_SECONDS
+) -> Uses:
     """Read the uses of a file of reels, and those of pairs of its sounds and hashtags."""
     source = FileSource([file], 20_000)
     part = source.build_part("benchmark", source.list_parts()[0], None)
-    return exploded(_polls(part), pairs=pairs, max_phrases=max_phrases)
+    polls = _polls(part)
+    return exploded(polls, pairs=pairs, max_phrases=max_phrases, tick_seconds=tick_seconds)
 
 
 def _polls(part: object) -> Iterable[Poll]:
@@ -60,9 +67,11 @@ def _polls(part: object) -> Iterable[Poll]:
         yield from part.next_batch()  # type: ignore[attr-defined]
 
 
-def exploded(polls: Iterable[Poll], *, pairs: bool, max_phrases: int) -> Uses:
+def exploded(
+    polls: Iterable[Poll], *, pairs: bool, max_phrases: int, tick_seconds: int = TICK_SECONDS
+) -> Uses:
     """Take polls apart."""
-    dedupe = Dedupe(EventTime(TICK_SECONDS, 600, 300, 32), 2_000_000)
+    dedupe = Dedupe(EventTime(tick_seconds, 600, 300, 32), 2_000_000)
     explode = Explode(max_phrases)
     rows: list[npt.NDArray[np.void]] = []
     volume: list[npt.NDArray[np.void]] = []
@@ -101,7 +110,7 @@ def exploded(polls: Iterable[Poll], *, pairs: bool, max_phrases: int) -> Uses:
     order = np.lexsort((reel, tick, signal))
     bounds = np.searchsorted(signal[order], np.arange(kind.size + 1))
     return Uses(
-        named, kind, bounds, tick[order], author[order], reel[order], reels, start
+        named, kind, bounds, tick[order], author[order], reel[order], reels, start, tick_seconds
     )  # fmt: skip
 
 
@@ -146,7 +155,7 @@ def authors_once(uses: Uses) -> I64:
     same = (signal[order][1:] == signal[order][:-1]) & (
         uses.author[order][1:] == uses.author[order][:-1]
     )
-    again = same & (uses.tick[order][1:] - uses.tick[order][:-1] < DAY)
+    again = same & (uses.tick[order][1:] - uses.tick[order][:-1] < uses.day)
     counted = np.ones(order.size, bool)
     counted[1:] = ~again
     return np.sort(order[counted])

@@ -5,16 +5,18 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from benchmarks.rivals.alerts import QUIET, Grouping, crossings
+from benchmarks.rivals.alerts import Grouping, crossings
 from benchmarks.rivals.every import RIVALS, Reach, Rival, Stream
-from benchmarks.rivals.series import HOUR, Series, series
-from benchmarks.rivals.uses import DAY, PAIR, Uses, exploded
+from benchmarks.rivals.series import Series, counted
+from benchmarks.rivals.uses import PAIR, Uses, exploded
 from flows.simulate import lines
 from operators.blocks import Poll
 from trend.evaluation import evaluate
 from trend.simulator import Simulation, SimulatorSettings, simulate
 from trend.simulator.truth import TruthMember
 
+HOUR, DAY = 6, 144
+QUIET = 2 * DAY
 COUNTING = sorted(name for name in RIVALS if "river" not in name)
 
 
@@ -43,7 +45,7 @@ def test_no_score_depends_on_what_comes_later(stream: Stream, name: str) -> None
     if name not in COUNTING:
         pytest.importorskip("river")
     rival = RIVALS[name]
-    part = stream.series.part(slice(0, 60))
+    part = stream.counted.part(slice(0, 60))
     ticks = 3 * DAY + 37
     whole = rival.score(part, rival.window_h * HOUR)[:, :ticks]
     early = rival.score(cut(part, ticks), rival.window_h * HOUR)
@@ -67,12 +69,13 @@ def test_uses_are_counted_once_an_author_and_day(simulation: Simulation, uses: U
     row = uses.names.index((("hashtag", trend.members[0].id),))
     at = slice(*uses.bounds[row : row + 2])
     assert np.unique(uses.reel[at]).size == uses.bounds[row + 1] - uses.bounds[row] >= trend.reels
-    counted = series(uses)
-    place = counted.signals.tolist().index(row)
-    assert trend.authors <= counted.counts[place].sum() <= uses.bounds[row + 1] - uses.bounds[row]
+    dense = counted(uses)
+    place = dense.signals.tolist().index(row)
+    counts = dense.part(slice(place, place + 1)).counts
+    assert trend.authors <= counts.sum() <= uses.bounds[row + 1] - uses.bounds[row]
     crew = max(simulation.truth.spam, key=lambda one: one.reels / one.authors)
     loud = uses.names.index(((crew.members[0].kind, crew.members[0].id),))
-    assert loud not in counted.signals  # a few accounts, however often they post
+    assert loud not in dense.signals  # a few accounts, however often they post
 
 
 def test_a_pair_has_the_reels_that_hold_both(simulation: Simulation, uses: Uses) -> None:
@@ -89,7 +92,7 @@ def test_a_pair_has_the_reels_that_hold_both(simulation: Simulation, uses: Uses)
 def test_the_number_of_crossings_is_that_of_a_threshold_with_a_cool_down() -> None:
     rng = np.random.default_rng(3)
     scores = rng.normal(size=(5, 4 * QUIET)).cumsum(axis=1)
-    found = crossings(np.arange(5), scores, np.ones(scores.shape, bool), 10)
+    found = crossings(np.arange(5), scores, np.ones(scores.shape, bool), 10, QUIET)
     for threshold in (-5.0, 0.0, 8.0):
         expected = []
         for signal, row in enumerate(scores):
@@ -104,7 +107,7 @@ def test_the_number_of_crossings_is_that_of_a_threshold_with_a_cool_down() -> No
 
 def test_a_threshold_for_more_alerts_is_never_higher() -> None:
     scores = np.random.default_rng(4).normal(size=(50, 2 * QUIET))
-    found = crossings(np.arange(50), scores, np.ones(scores.shape, bool), 0)
+    found = crossings(np.arange(50), scores, np.ones(scores.shape, bool), 0, QUIET)
     thresholds = [found.threshold(many) for many in (1, 5, 20, 50)]
     assert all(high >= low for high, low in pairwise(thresholds))
     assert found.at(thresholds[2])[0].size >= 20
