@@ -18,6 +18,7 @@ import argparse
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
@@ -301,17 +302,16 @@ def measure(
         steps = len(settings) + rivals
         bar = progress.add_task("streams", total=steps * len(seeds))
         for stream in seeds:
-            seed = Seed(stream, graph, cache)
-            for name, value in settings.items():
-                progress.update(bar, description=f"seed {stream.seed}: {name}")
-                ours.setdefault(name, []).append(seed.ours(value))
-                progress.advance(bar)
-            if rivals:
-                progress.update(bar, description=f"seed {stream.seed}: {len(RIVALS)} rivals")
-                for name, marks in seed.rivals().items():
-                    others.setdefault(name, []).append(marks)
-                progress.advance(bar)
-            seed.close()
+            with closing(Seed(stream, graph, cache)) as seed:
+                for name, value in settings.items():
+                    progress.update(bar, description=f"seed {stream.seed}: {name}")
+                    ours.setdefault(name, []).append(seed.ours(value))
+                    progress.advance(bar)
+                if rivals:
+                    progress.update(bar, description=f"seed {stream.seed}: {len(RIVALS)} rivals")
+                    for name, marks in seed.rivals().items():
+                        others.setdefault(name, []).append(marks)
+                    progress.advance(bar)
     one = seeds[0]
     return {
         "seeds": len(seeds),
