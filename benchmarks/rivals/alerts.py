@@ -38,12 +38,14 @@ class Crossings:
         return self.signal[here], self.tick[here]
 
     def threshold(self, alerts: int) -> float:
-        """Return the highest threshold at which there are so many alerts; -inf: there are not."""
+        """Return the highest threshold at which there are so many alerts, or else the most."""
+        if not self.score.size:
+            return np.inf
         edges = np.concatenate([self.score, self.low])
         steps = np.concatenate([np.ones(self.score.size), -np.ones(self.low.size)])
         order = np.lexsort((-steps, -edges))
-        enough = np.flatnonzero(np.cumsum(steps[order]) >= alerts)
-        return float(edges[order][enough[0]]) if enough.size else -np.inf
+        counts = np.cumsum(steps[order])
+        return float(edges[order][np.argmax(counts >= min(alerts, counts.max()))])
 
 
 def crossings(
@@ -51,9 +53,9 @@ def crossings(
 ) -> Crossings:
     """Find them, from tick `first` on and where `eligible`; scores and that are [n, ticks].
 
-    `quiet` are the ticks of two days.
+    A score of 0 or less says that nothing rises. `quiet` are the ticks of two days.
     """
-    allowed = np.where(eligible, scores, -np.inf)
+    allowed = np.where(eligible & (scores > 0), scores, -np.inf)
     allowed[:, :first] = -np.inf
     low = _highest_before(allowed, quiet)
     row, tick = np.nonzero(allowed > low)

@@ -18,6 +18,8 @@ CELLS: Final = 4_000_000
 """Signals scored at once, times ticks: their counts are dense."""
 SILENT_DAYS: Final = 1
 """In which no rival alerts: without a day before, all is new to them."""
+TIES: Final = 1e-9
+"""Weight of a signal's authors of the day in its score: of equals the bigger comes first."""
 CLOSE: Final = 0.02
 """How far alerts may be from those asked for, as a share."""
 
@@ -66,20 +68,25 @@ class Stream:
             if not rival.pairs:
                 eligible &= (part.kind != PAIR)[:, None]
             scores = rival.score(part, rival.window_h * part.hour)
+            scores = np.where(scores > 0, scores + TIES * part.sums(day), scores)
             found = crossings(part.signals, scores, eligible, SILENT_DAYS * day, QUIET_DAYS * day)
             parts.append(found)
         return joined(parts)
 
     def alerts(self, found: Crossings, wanted: int) -> list[Alert]:
-        """As near to so many alerts as a threshold comes, each on something new."""
+        """As many alerts as a threshold makes, and not more than so many, each on something new."""
         best: list[tuple[int, int]] = []
+        most = (1 + CLOSE) * wanted
         low, high, raw = 0, found.signal.size, wanted
         while low < high:
-            told = self._grouping.alerts(*found.at(found.threshold(raw)))
-            if abs(len(told) - wanted) <= abs(len(best) - wanted):
+            signals, ticks = found.at(found.threshold(raw))
+            told = self._grouping.alerts(signals, ticks)
+            if len(best) <= len(told) <= most:
                 best = told
-            if abs(len(told) - wanted) <= max(CLOSE * wanted, 0.5):
+            if (1 - CLOSE) * wanted <= len(told) <= most:
                 break
+            if len(told) < wanted and signals.size < raw:
+                break  # there are no more
             if len(told) < wanted:
                 low = raw + 1
             else:
