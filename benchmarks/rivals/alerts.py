@@ -43,7 +43,7 @@ class Crossings:
             return np.inf
         edges = np.concatenate([self.score, self.low])
         steps = np.concatenate([np.ones(self.score.size), -np.ones(self.low.size)])
-        order = np.lexsort((-steps, -edges))
+        order = np.lexsort((steps, -edges))
         counts = np.cumsum(steps[order])
         return float(edges[order][np.argmax(counts >= min(alerts, counts.max()))])
 

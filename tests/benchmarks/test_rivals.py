@@ -110,7 +110,9 @@ def test_a_threshold_for_more_alerts_is_never_higher() -> None:
     found = crossings(np.arange(50), scores, np.ones(scores.shape, bool), 0, QUIET)
     thresholds = [found.threshold(many) for many in (1, 5, 20, 50)]
     assert all(high >= low for high, low in pairwise(thresholds))
-    assert found.at(thresholds[2])[0].size >= 20
+    for many, threshold in zip((1, 5, 20, 50), thresholds, strict=True):
+        assert found.at(threshold)[0].size >= many
+        assert found.at(np.nextafter(threshold, 2))[0].size < many
     most = max(found.at(threshold)[0].size for threshold in np.linspace(0, 1, 2001))
     assert found.at(found.threshold(10**9))[0].size >= most > 50
 
@@ -147,7 +149,7 @@ def test_as_many_alerts_as_are_wanted_and_they_name_trends(
     few, many, all_ = (stream.alerts(found, wanted) for wanted in (10, 30, 10_000))
     assert 8 <= len(few) <= 10
     assert 27 <= len(many) <= 30
-    assert len(many) <= len(all_) < 200  # there are no more
+    assert 100 < len(all_) < 1000  # there are no more
     report = evaluate(simulation.truth, many)
     assert report.whole.recall is not None
     assert report.whole.recall > 0.5
