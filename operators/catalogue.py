@@ -7,16 +7,21 @@ in blocks that are kept sorted by hash and merged as they grow old.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from operators.blocks import Fresh
 from operators.reels import CAPTION, REEL_ID
 from operators.strings import Strings
 from trend.overlap import places
 from trend.sketches import sketches
+
+U64 = npt.NDArray[np.uint64]
+I32 = npt.NDArray[np.int32]
+Int = int | np.int64
 
 MERGE_UP_TO: Final = 1 << 16
 """Reels in a block at most."""
@@ -86,6 +91,15 @@ class Block:
         )
 
 
+class Known(NamedTuple):
+    """What is known of n reels that were asked for."""
+
+    there: npt.NDArray[np.bool_]  # [n] they are known
+    author: U64  # [n] 0 where not; so are the next two
+    text: U64  # [n] sketch of the caption
+    apply: I32  # [n] tick of effect
+
+
 class Catalogue:
     """Reel ids by hash, for so many ticks and at most so many reels.
 
@@ -148,23 +162,29 @@ class Catalogue:
                 found[reel] = min(name, found.get(reel, name))
         return found
 
-    def texts(
-        self, hashes: npt.NDArray[np.uint64], tick: int
-    ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+    def known(self, reels: U64, tick: int) -> Known:
+        """Return what is known of reels at `tick`; `reels` are ascending, each once.
+
+        Of one that several partitions tell of differently it is the same whoever came first.
+        """
+        found = Known(
+            np.zeros(reels.size, np.bool_),
+            np.zeros(reels.size, np.uint64),
+            np.zeros(reels.size, np.uint64),
+            np.zeros(reels.size, np.int32),
+        )
+        oldest = self._oldest(tick)
+        for block in self._blocks:
+            _look(block.reel, block.apply, block.author, block.text, reels, oldest, tick, *found)
+        return found
+
+    def texts(self, hashes: U64, tick: int) -> tuple[U64, U64]:
         """Return the authors and the sketches of the captions of those reels that are known.
 
-        In the order of the reels' hashes, each once, whatever blocks they are in.
+        In the order of the reels' hashes, each once.
         """
-        wanted, oldest = np.unique(hashes), self._oldest(tick)
-        found = np.zeros((3, 0), np.uint64)
-        for block in self._blocks:
-            at = places(block.reel, wanted)
-            at = at[(block.apply[at] >= oldest) & (block.apply[at] <= tick)]
-            some = np.stack([block.text[at], block.author[at], block.reel[at]])
-            found = np.concatenate([found, some], axis=1)
-        found = found[:, np.lexsort(found)]
-        first = np.unique(found[2], return_index=True)[1]
-        return found[1, first], found[0, first]
+        found = self.known(np.unique(hashes), tick)
+        return found.author[found.there], found.text[found.there]
 
     def _oldest(self, tick: int) -> int:
         """Return the oldest tick whose reels are kept at `tick`."""
@@ -177,3 +197,37 @@ class Catalogue:
             if reels > self._limit:
                 return at + 1
         return oldest
+
+
+@njit(cache=True)
+def _look(
+    reel: U64,
+    apply: I32,
+    author: U64,
+    text: U64,
+    wanted: U64,
+    oldest: Int,
+    newest: Int,
+    there: npt.NDArray[np.bool_],
+    authors: U64,
+    texts: U64,
+    ticks: I32,
+) -> None:
+    """Note what a block knows of the wanted reels; both are in the order of their hashes."""
+    at = np.int64(0)
+    for i in range(wanted.size):
+        high = np.int64(reel.size)
+        while at < high:
+            middle = (at + high) // 2
+            if reel[middle] < wanted[i]:
+                at = middle + 1
+            else:
+                high = middle
+        while at < reel.size and reel[at] == wanted[i]:
+            if oldest <= apply[at] <= newest:
+                first = (author[at], text[at]) < (authors[i], texts[i])
+                if first or not there[i]:
+                    authors[i], texts[i] = author[at], text[at]
+                ticks[i] = min(ticks[i], apply[at]) if there[i] else apply[at]
+                there[i] = True
+            at += 1

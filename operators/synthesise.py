@@ -23,9 +23,10 @@ from operators.watermarks import Watermarks
 from operators.wording import name_of, summary_of, why
 from schemas import trends as contract
 from trend.bursts import TICK
+from trend.crowd import crowd, is_crew
 from trend.kinds import KINDS
 from trend.shard import ShardReports
-from trend.sketches import COMPARED, COPIES, in_common
+from trend.sketches import COMPARED
 from trend.synthesis import Synthesis, SynthesisSettings, merged
 from trend.trends import Revision, Signal
 
@@ -122,8 +123,13 @@ class Synthesise:
         return revisions
 
     def _copied(self, tick: int, reels: npt.NDArray[np.uint64]) -> bool:
-        """Say whether reels are copies of one text by several authors: a crew's."""
-        return in_common(*self._catalogue.texts(reels[:COMPARED], tick)) >= COPIES
+        """Say whether reels are a crew's: copies of one text by several, or of one author."""
+        known = self._catalogue.known(reels[:COMPARED], tick)
+        there = known.there
+        ticks_per_hour = 3600 // self.settings.synthesis.tick_seconds
+        return is_crew(
+            crowd(known.author[there], known.text[there], known.apply[there], ticks_per_hour)
+        )
 
     def _tell(self, revision: Revision, tick: int) -> contract.Trend:
         """Put a revision into the words of the contract."""

@@ -32,6 +32,7 @@ MIN_TEXTS: Final = 8
 COPIES: Final = 0.3
 """Mean share of words in common from which on texts of several authors are copies of one."""
 
+_ONES: Final = np.uint64(0x1111111111111111)
 _PRIME: Final = np.uint64(0x100000001B3)
 _EMPTY: Final = np.uint64(0xFFFFFFFFFFFFFFFF)
 
@@ -119,12 +120,32 @@ def in_common(authors: U64, texts: U64) -> float:
     known = np.flatnonzero(texts != NONE)
     if known.size < max(MIN_TEXTS, texts.size / 2):
         return 0.0
-    authors, texts = authors[known[:COMPARED]], texts[known[:COMPARED]]
-    bins = texts[:, None] >> (4 * np.arange(BINS, dtype=np.uint64)) & np.uint64(15)
-    filled = (bins[:, None] | bins[None]) != 0
-    same = (bins[:, None] == bins[None]) & filled
-    others = authors[:, None] != authors[None]
-    if not others.any():
-        return 0.0
-    share = same.sum(axis=2) / np.maximum(filled.sum(axis=2), 1)
-    return float(share[others].mean())
+    return float(_in_common(authors[known[:COMPARED]], texts[known[:COMPARED]]))
+
+
+@njit(cache=True)
+def _in_common(authors: U64, texts: U64) -> float:
+    total = 0.0
+    others = 0
+    for i in range(texts.size):
+        for j in range(i + 1, texts.size):
+            if authors[i] != authors[j]:
+                total += agreement(texts[i], texts[j])
+                others += 1
+    return total / max(others, 1)
+
+
+@njit(cache=True, inline="always")
+def agreement(a: np.uint64, b: np.uint64) -> float:
+    """Return the share of the bins that either of two sketches fills in which they agree."""
+    filled = _bins(a | b)
+    return (filled - _bins(a ^ b)) / max(filled, 1)
+
+
+@njit(cache=True, inline="always")
+def _bins(x: np.uint64) -> Int:
+    """Count the groups of four bits that are not zero."""
+    x |= x >> np.uint64(2)
+    x |= x >> np.uint64(1)
+    x &= _ONES
+    return np.int64((x * _ONES) >> np.uint64(60)) if x != _ONES else np.int64(BINS)

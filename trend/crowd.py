@@ -1,0 +1,111 @@
+"""Is it people or a crew: who made some reels, and how many of them posted nearly one text.
+
+Captions are compared by their sketches (`trend.sketches`). Two are one *text* when most of what
+either sketch has agrees: an edited copy, with a word in five changed, is the same text, two
+people's own words around one phrase are not. Of an ordinary trend's people few share a text, of a
+crew's most do, often within an hour.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from trend.layout import I64, Int
+from trend.sketches import COMPARED, COPIES, MIN_TEXTS, NONE, agreement, in_common
+
+U64 = npt.NDArray[np.uint64]
+I32 = npt.NDArray[np.int32]
+
+SAME: Final = 0.5
+"""Share of two sketches that agrees in copies of one text."""
+ONE_TEXT: Final = 0.5
+"""Share of people with one text from which on they are a crew."""
+ONE_AUTHOR: Final = 0.5
+"""Share of the reels above which one author makes a signal, whoever else uses it."""
+
+
+class Crowd(NamedTuple):
+    """Who is behind n reels."""
+
+    reels: int
+    authors: int
+    most: int
+    """Reels of the most frequent author."""
+    worded: int
+    """Authors with a caption that is compared."""
+    alike: int
+    """Authors who posted nearly one text, at most; 0: too few captions can be compared."""
+    burst: int
+    """The same within an hour."""
+    common: float
+    """Mean share of words that captions of different authors have in common."""
+
+
+def crowd(authors: U64, texts: U64, ticks: I32, ticks_per_hour: int) -> Crowd:
+    """Return who is behind n reels.
+
+    Args:
+        authors: hashes, uint64[n].
+        texts: sketches of the captions, uint64[n]; the first `COMPARED` are compared, if at least
+            `MIN_TEXTS` reels and half of them have one.
+        ticks: int32[n].
+
+    Example:
+        >>> authors = np.array([1, 1, 2, 3, 4, 5, 6, 7], np.uint64)
+        >>> texts = np.array([0x11, 0x22, 0x33, 0x11, 0x44, 0x55, 0x66, 0x77], np.uint64)
+        >>> crowd(authors, texts, np.arange(8, dtype=np.int32), 6)[:6]
+        (8, 7, 2, 7, 2, 2)
+    """
+    number, reels = np.unique(authors, return_inverse=True, return_counts=True)[1:]
+    most = int(reels.max(initial=0))
+    known = np.flatnonzero(texts != NONE)
+    if known.size < max(MIN_TEXTS, texts.size / 2):
+        return Crowd(authors.size, reels.size, most, 0, 0, 0, 0.0)
+    known = known[:COMPARED]
+    order = known[np.argsort(ticks[known], kind="stable")]
+    alike, burst = _one_text(
+        number[order], texts[order], ticks[order], ticks_per_hour, reels.size
+    )
+    worded = np.unique(number[known]).size
+    common = in_common(authors[known], texts[known])
+    return Crowd(authors.size, reels.size, most, worded, alike, burst, common)
+
+
+def is_crew(one: Crowd) -> bool:
+    """Say whether reels are those of a crew, or of one who repeats himself, rather than people's.
+
+    Example:
+        >>> people = Crowd(30, 28, most=2, worded=28, alike=3, burst=2, common=0.06)
+        >>> is_crew(people), is_crew(people._replace(alike=15)), is_crew(people._replace(most=16))
+        (False, True, True)
+    """
+    return (
+        one.common >= COPIES
+        or one.alike >= max(ONE_TEXT * one.worded, 2)
+        or (one.reels >= MIN_TEXTS and one.most > ONE_AUTHOR * one.reels)
+    )
+
+
+@njit(cache=True)
+def _one_text(
+    author: I64, texts: U64, ticks: I32, within: Int, authors: Int
+) -> tuple[int, int]:
+    """Count the authors of one text, at most, and those within `within` ticks; by the ticks."""
+    seen = np.full(authors, -1)
+    lately = np.full(authors, -1)
+    alike = burst = 0
+    for i in range(texts.size):
+        people = now = 0
+        for j in range(texts.size):
+            if i != j and agreement(texts[i], texts[j]) < SAME:
+                continue
+            if seen[author[j]] != i:
+                seen[author[j]] = i
+                people += 1
+            if 0 <= ticks[j] - ticks[i] < within and lately[author[j]] != i:
+                lately[author[j]] = i
+                now += 1
+        alike, burst = max(alike, people), max(burst, now)
+    return alike, burst
