@@ -38,6 +38,7 @@ from operators.detect import ShardReport
 from operators.durable.durable import Book, Durable, Place, builder
 from operators.explode import Explode
 from operators.identify import identify
+from operators.links import Linked
 from operators.routing import keys_of
 from operators.sources.board import Board
 from operators.synthesise import ONE, SynthesiseSettings, Synthesising, Told
@@ -57,6 +58,8 @@ class Ends:
     trends: Sequence[Sink[tuple[str, Trend]]] = ()
     rejects: Sequence[Sink[tuple[str, Reject]]] = ()
     board: Path | None = None
+    stores: Sequence[Sink[tuple[str, Linked]]] = ()
+    """What takes the links of the trends' members too."""
 
 
 def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflow:
@@ -91,9 +94,12 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     )
     told: KeyedStream[Told] = op.map("report", reports, lambda item: (ONE, item[1]))
     everything: KeyedStream[Told] = op.merge("merge", told, ids)
-    trends = op.stateful_batch(
+    linked = op.stateful_batch(
         "synthesise", everything, _synthesise(settings, ends.partitions, place)
     )
+    for number, store in enumerate(ends.stores):
+        op.output(f"store-{number}", linked, store)
+    trends = op.map_value("trends", linked, lambda item: item.trend)
     for number, trends_sink in enumerate(ends.trends):
         op.output(f"trends-{number}", trends, trends_sink)
     return flow
@@ -173,7 +179,7 @@ def shard_settings(settings: Settings) -> ShardSettings:
 
 def _synthesise(
     settings: Settings, partitions: Sequence[str], place: Place | None
-) -> Callable[[bytes | None], Durable[Told, Trend]]:
+) -> Callable[[bytes | None], Durable[Told, Linked]]:
     chosen = SynthesiseSettings(
         synthesis=SynthesisSettings(
             tick_seconds=settings.tick_seconds,

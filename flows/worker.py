@@ -67,7 +67,7 @@ def _ends(job: Job, settings: Settings, place: Place | None) -> Ends:
     trends = [TrendsFile(Path(job.to), fence())] if job.to else []
     stores = [Store(Path(job.store), fence())] if job.store else []
     rejects = [RejectsFile(Path(job.rejects), fence())] if job.rejects else []
-    return Ends(source, partitions(job.inputs), [*trends, *stores], rejects, board)
+    return Ends(source, partitions(job.inputs), trends, rejects, board, stores)
 
 
 def mendable(error: BaseException | None, state: str | None = None) -> str | None:

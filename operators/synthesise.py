@@ -18,12 +18,13 @@ from operators.blocks import GRAPH, SHARDS, shard_name
 from operators.catalogue import Catalogue, ReelIds
 from operators.detect import ShardReport
 from operators.durable.machine import Machine
+from operators.links import Linked, Links, Sight, behind_all, sight
 from operators.routing import PLACES, key_at
 from operators.watermarks import Watermarks
-from operators.wording import name_of, summary_of, why
+from operators.wording import behind, name_of, summary_of, why
 from schemas import trends as contract
 from trend.bursts import TICK
-from trend.crowd import crowd, is_crew
+from trend.crowd import is_crew
 from trend.kinds import KINDS
 from trend.shard import ShardReports
 from trend.sketches import COMPARED
@@ -64,6 +65,8 @@ class Synthesise:
         self._catalogue = Catalogue(
             settings.catalogue_hours * 3600 // tick_seconds, settings.catalogue_reels
         )
+        self._links = Links(tick_seconds)
+        self._ticks_per_hour = 3600 // tick_seconds
         self._reports: dict[int, list[tuple[ShardReports, slice]]] = {}
         self._live = dict.fromkeys(shards, 0)
         """Signals alive in each shard as of its last report."""
@@ -73,7 +76,7 @@ class Synthesise:
         """Signals alive in the last tick that was decided."""
         self._decided: int | None = None
 
-    def __call__(self, items: Iterable[Told]) -> list[contract.Trend]:
+    def __call__(self, items: Iterable[Told]) -> list[Linked]:
         """Take what came and return the revisions of the ticks it completed, in order."""
         reports = []
         for item in items:
@@ -108,8 +111,8 @@ class Synthesise:
         for tick, start, stop in zip(ticks.tolist(), first.tolist(), ends, strict=True):
             self._reports.setdefault(tick, []).append((report, slice(start, stop)))
 
-    def _decide(self, through: int) -> list[contract.Trend]:
-        revisions = []
+    def _decide(self, through: int) -> list[Linked]:
+        revisions: list[Linked] = []
         for tick in sorted(t for t in self._reports.keys() | self._changes.keys() if t <= through):
             self._alive += self._changes.pop(tick, 0)
             reports = self._reports.pop(tick, None)
@@ -120,20 +123,18 @@ class Synthesise:
         if self._decided is None or through > self._decided:
             self._decided = through
             self._catalogue.forget(through)
+            self._links.keep(self._synthesis.trends)
         return revisions
 
     def _copied(self, tick: int, reels: npt.NDArray[np.uint64]) -> bool:
         """Say whether reels are a crew's: copies of one text by several, or of one author."""
         known = self._catalogue.known(reels[:COMPARED], tick)
-        there = known.there
-        ticks_per_hour = 3600 // self.settings.synthesis.tick_seconds
-        return is_crew(
-            crowd(known.author[there], known.text[there], known.apply[there], ticks_per_hour)
-        )
+        return is_crew(behind_all(known, self._ticks_per_hour))
 
-    def _tell(self, revision: Revision, tick: int) -> contract.Trend:
+    def _tell(self, revision: Revision, tick: int) -> Linked:
         """Put a revision into the words of the contract."""
         trend, w = revision.trend, revision.window
+        seen = sight(revision, self._catalogue, tick, self._ticks_per_hour)
         seconds = self.settings.synthesis.tick_seconds
         hours = self.settings.synthesis.windows_h[w]
         reels, authors = revision.reels[w], revision.authors[w]
@@ -142,7 +143,7 @@ class Synthesise:
         growth = reels / expected if expected > 0 else 0.0
         members = _members(revision.members)
         trend.name = name_of(members, trend.name)
-        return contract.Trend(
+        told = contract.Trend(
             trend_id=trend.id,
             revision=trend.revision,
             kind=members[0].kind if len(members) == 1 else "challenge",
@@ -162,11 +163,12 @@ class Synthesise:
             score=round(1.0 - math.exp(trend.log10_p / 10.0), DIGITS),
             q_value=float(f"{trend.q_value:.3g}"),
             members=members,
-            examples=self._examples(revision, tick),
+            examples=self._examples(seen, tick),
             series=_series(revision),
             forecast=(),
-            why=self._why(revision, members, tick),
+            why=self._why(revision, members, tick) + behind(seen.crowd),
         )
+        return Linked(told, self._links.of(revision, seen))
 
     def _why(self, revision: Revision, members: tuple[contract.Member, ...], tick: int) -> str:
         height, hours = revision.height, self.settings.synthesis.windows_h
@@ -179,14 +181,10 @@ class Synthesise:
         at = _time((height.tick + 1) * self.settings.synthesis.tick_seconds)
         return f"{reason}; that was at {at:%d %b %H:%M} UTC, it is {authors} now"
 
-    def _examples(self, revision: Revision, tick: int) -> tuple[str, ...]:
+    def _examples(self, seen: Sight, tick: int) -> tuple[str, ...]:
         """Return ids of reels that hold most of the members."""
-        hashes, holding = np.unique(
-            np.concatenate([sample.reels for sample in revision.samples]),
-            return_counts=True,
-        )
         most = self.settings.max_examples
-        ranked = hashes[np.argsort(-holding, kind="stable")][: 4 * most].tolist()
+        ranked = seen.hashes[np.argsort(-seen.holding, kind="stable")][: 4 * most].tolist()
         found: list[str] = []
         for some in (ranked[:most], ranked[most:]):  # mostly the first are known
             if len(found) < most:
@@ -224,7 +222,7 @@ def _time(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-class Synthesising(Machine[Told, contract.Trend]):
+class Synthesising(Machine[Told, Linked]):
     """`Synthesise` as a machine under one key."""
 
     def __init__(self, settings: SynthesiseSettings, partitions: Sequence[str]) -> None:
@@ -234,6 +232,6 @@ class Synthesising(Machine[Told, contract.Trend]):
         """The one key."""
         return ONE
 
-    def apply(self, values: list[Told]) -> list[contract.Trend]:
+    def apply(self, values: list[Told]) -> list[Linked]:
         """Take reports and reel ids."""
         return self._synthesise(values)

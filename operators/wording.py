@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from schemas.trends import Member
+from trend.crowd import Crowd
 
+MIN_TOLD: Final = 5
+"""Reels from which on it is told who made them."""
+MIN_BURST: Final = 4
+"""People with one text within an hour that are worth a word."""
 _SAID: Final = {"sound": "sound", "hashtag": "hashtag", "phrase": "phrase", "format": "look"}
 _NAMED_FIRST: Final = ("hashtag", "sound", "phrase", "format")
 
@@ -44,6 +49,24 @@ def why(
         return f"{reason}; {', '.join(kinds[:-1])} and {kinds[-1]} rise together"
     if len(members) > 1:
         return f"{reason}; {len(members)} {kinds[0]}s rise together"
+    return reason
+
+
+def behind(one: Crowd) -> str:
+    """Return what to add to the reason: who made the reels that were looked at, if they are enough.
+
+    Example:
+        >>> behind(Crowd(31, 29, most=2, worded=28, alike=3, burst=2, common=0.06))
+        '; 31 of its reels are by 29 people, none with more than 2, at most 3 with one text'
+    """
+    if one.reels < MIN_TOLD:
+        return ""
+    most = f"none with more than {one.most}" if one.most > 1 else "each with one"
+    reason = f"; {one.reels} of its reels are by {one.authors} people, {most}"
+    if one.alike:
+        reason += f", at most {one.alike} with one text" if one.alike > 1 else ", all in own words"
+    if one.burst >= MIN_BURST:
+        reason += f" ({one.burst} within an hour)"
     return reason
 
 

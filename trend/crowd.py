@@ -65,9 +65,7 @@ def crowd(authors: U64, texts: U64, ticks: I32, ticks_per_hour: int) -> Crowd:
         return Crowd(authors.size, reels.size, most, 0, 0, 0, 0.0)
     known = known[:COMPARED]
     order = known[np.argsort(ticks[known], kind="stable")]
-    alike, burst = _one_text(
-        number[order], texts[order], ticks[order], ticks_per_hour, reels.size
-    )
+    alike, burst = _one_text(number[order], texts[order], ticks[order], ticks_per_hour, reels.size)
     worded = np.unique(number[known]).size
     common = in_common(authors[known], texts[known])
     return Crowd(authors.size, reels.size, most, worded, alike, burst, common)
@@ -89,9 +87,7 @@ def is_crew(one: Crowd) -> bool:
 
 
 @njit(cache=True)
-def _one_text(
-    author: I64, texts: U64, ticks: I32, within: Int, authors: Int
-) -> tuple[int, int]:
+def _one_text(author: I64, texts: U64, ticks: I32, within: Int, authors: Int) -> tuple[int, int]:
     """Count the authors of one text, at most, and those within `within` ticks; by the ticks."""
     seen = np.full(authors, -1)
     lately = np.full(authors, -1)

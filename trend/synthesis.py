@@ -29,7 +29,7 @@ from trend.judging import JUDGED, STAGE_WINDOW_H, judge, leaders
 from trend.kinds import COMMUNITY, PHRASE
 from trend.layout import I64, NONE
 from trend.overlap import Sharing, shared
-from trend.parts import unpacked
+from trend.parts import Bond, bonds, unpacked
 from trend.shard import ShardReports
 from trend.significance import q_values
 from trend.stages import STAGES
@@ -117,7 +117,7 @@ class Synthesis:
             signal = self._signals[key]
             signal.detail(hashes, sampled=told[bursts.SAMPLED] > 0)
             if signal.kind == COMMUNITY:
-                signal.parts = _parts(told, reports.labels)
+                signal.parts, signal.bonds = _parts(told, reports.labels)
             if key in self._owner:
                 self.trends[self._owner[key]].changed()
         return rows[news]
@@ -356,13 +356,14 @@ def _named(key: int, numbers: list[int], labels: bytes, row: int) -> Signal:
     return Signal(key, numbers[bursts.KIND], name, label, row)
 
 
-def _parts(numbers: list[int], labels: bytes) -> tuple[Signal, ...]:
+def _parts(numbers: list[int], labels: bytes) -> tuple[tuple[Signal, ...], tuple[Bond, ...]]:
     """Return what a community consists of, as told with its details."""
     at = numbers[bursts.LABEL_AT]
-    told = unpacked(labels[at : at + numbers[bursts.LABEL_LEN]])
+    told = labels[at : at + numbers[bursts.LABEL_LEN]]
     return tuple(
-        Signal(part.hash, part.kind, *_name(part.label), int(NONE), part.reels) for part in told
-    )
+        Signal(part.hash, part.kind, *_name(part.label), int(NONE), part.reels)
+        for part in unpacked(told)
+    ), tuple(bonds(told))
 
 
 def _name(told: bytes) -> tuple[str, str]:

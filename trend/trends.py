@@ -11,6 +11,7 @@ from trend.bursts import SAMPLE
 from trend.kinds import COMMUNITY, PHRASE
 from trend.layout import I64, NONE, SAMPLE_LIMIT
 from trend.overlap import Sample, sample, shared, union
+from trend.parts import Bond
 
 NESTED: Final = 0.8
 """Share of a phrase's reels that hold a kindred phrase, from which on it says nothing new."""
@@ -35,6 +36,8 @@ class Signal:
     """Reels of that community with it."""
     parts: "tuple[Signal, ...]" = ()
     """Of a community."""
+    bonds: tuple[Bond, ...] = ()
+    """Of a community: the edges among its parts."""
     hashes: npt.NDArray[np.uint64] = field(default_factory=lambda: _NO_REELS.reels)
     """Reels with the smallest hashes, as told with its last details."""
     sampled: bool = False

@@ -1,4 +1,4 @@
-"""The embedded store: trends, their revisions and their series in one SQLite file (WAL).
+"""The embedded store: trends, their revisions, series and links in one SQLite file (WAL).
 
 One writer, any number of readers. Writing the same revision again changes nothing, and an older
 revision never replaces a newer one, so that a resumed run may repeat what it wrote.
@@ -10,17 +10,19 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from operators.durable import failpoints
 from operators.durable.fence import Fence, writing
+from operators.links import Link, Linked
 from operators.sinks.jsonl import OutputError
 from schemas.trends import Trend, decode, encode
 
-VERSION = 1
-"""Of the tables below. A store of a newer version is refused."""
+VERSION = 2
+"""Of the tables below; 1 had no links. A store of a newer version is refused."""
 
 SERIES_POINTS = 2016
 """Points of its series kept for each trend: twelve weeks of hours."""
@@ -61,7 +63,25 @@ CREATE TABLE IF NOT EXISTS series (
     revision INTEGER NOT NULL,        -- that said so
     PRIMARY KEY (trend_id, t)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS links (    -- of the members of each trend, as of its newest revision
+    trend_id TEXT NOT NULL,
+    a_kind TEXT NOT NULL,
+    a_id TEXT NOT NULL,
+    b_kind TEXT NOT NULL,
+    b_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    reels INTEGER,                    -- of a day, with both; what is not known is NULL
+    authors INTEGER,
+    share REAL,                       -- of the reels with any of the two
+    since INTEGER,                    -- first reel known with both
+    edge_reels INTEGER,               -- since they are an edge of the co-occurrence graph
+    edge_authors INTEGER,
+    edge_since INTEGER,
+    PRIMARY KEY (trend_id, a_kind, a_id, b_kind, b_id)
+) STRICT, WITHOUT ROWID;
 """
+TABLE_NAMES = ("trends", "revisions", "series", "links")
 
 COUNT = "SELECT count(*) FROM revisions"
 
@@ -90,6 +110,22 @@ DELETE FROM series WHERE trend_id = ?1 AND t <= (
 )
 """
 
+CUT_LINKS = """
+DELETE FROM links WHERE trend_id = ?1
+AND revision < (SELECT revision FROM trends WHERE trend_id = ?1)
+"""
+
+PUT_LINK = """
+INSERT OR IGNORE INTO links SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
+WHERE ?6 = (SELECT revision FROM trends WHERE trend_id = ?1)
+"""
+
+LINKS = """
+SELECT a_kind, a_id, b_kind, b_id, reels, authors, share, since,
+    edge_reels, edge_authors, edge_since
+FROM links WHERE trend_id = ? ORDER BY a_kind, a_id, b_kind, b_id
+"""
+
 TOP = """
 SELECT body FROM trends
 ORDER BY stage IN ('emerging', 'peaking') DESC, score DESC, authors DESC, trend_id
@@ -100,7 +136,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
-class StorePart(StatefulSinkPartition[Trend, int]):
+class StorePart(StatefulSinkPartition[Linked, int]):
     """The open store. Its state is the number of revisions in it.
 
     Raises `OutputError` where the file is no store, is of a newer version, or, resumed, holds
@@ -120,17 +156,19 @@ class StorePart(StatefulSinkPartition[Trend, int]):
                 f"was stopped, found {self._revisions}; it was changed and cannot be resumed"
             )
 
-    def write_batch(self, values: list[Trend]) -> None:
+    def write_batch(self, values: list[Linked]) -> None:
         """Put all revisions in, in one transaction. Raises `OutputError` where none can be."""
         try:
             self._put(values)
         except sqlite3.OperationalError as error:
             raise OutputError(f"{self._path}: cannot be written ({error})") from error
 
-    def _put(self, values: list[Trend]) -> None:
+    def _put(self, values: list[Linked]) -> None:
         failpoints.reach("sink-write.before")
         with writing(self._fence), self._connection as connection:
-            rows = [(trend, encode(trend)) for trend in values]
+            trends = [value.trend for value in values]
+            rows = [(trend, encode(trend)) for trend in trends]
+            ids = sorted({(trend.trend_id,) for trend in trends})
             before = connection.total_changes
             connection.executemany(
                 PUT_REVISION,
@@ -138,8 +176,10 @@ class StorePart(StatefulSinkPartition[Trend, int]):
             )
             self._revisions += connection.total_changes - before
             connection.executemany(PUT_TREND, [_row(trend, body) for trend, body in rows])
-            connection.executemany(PUT_POINT, chain.from_iterable(map(_points, values)))
-            connection.executemany(CUT_SERIES, sorted({(trend.trend_id,) for trend in values}))
+            connection.executemany(PUT_POINT, chain.from_iterable(map(_points, trends)))
+            connection.executemany(CUT_SERIES, ids)
+            connection.executemany(CUT_LINKS, ids)
+            connection.executemany(PUT_LINK, chain.from_iterable(map(_links, values)))
         failpoints.reach("sink-write.after")
 
     def snapshot(self) -> int:
@@ -151,8 +191,8 @@ class StorePart(StatefulSinkPartition[Trend, int]):
         self._connection.close()
 
 
-class Store(FixedPartitionedSink[Trend, int]):
-    """A SQLite store of trends; items are `(key, Trend)`."""
+class Store(FixedPartitionedSink[Linked, int]):
+    """A SQLite store of trends; items are `(key, Linked)`."""
 
     def __init__(self, path: Path, fence: Fence | None = None) -> None:
         self._path = path
@@ -179,7 +219,7 @@ def clear(path: Path) -> None:
     """Make `path` an empty store. Raises `OutputError` where it is a file of another kind."""
     connection = _open(path)
     with connection:
-        for table in ("trends", "revisions", "series"):
+        for table in TABLE_NAMES:
             connection.execute(f"DELETE FROM {table}")
     connection.close()
 
@@ -201,6 +241,38 @@ def count(path: Path) -> tuple[int, int]:
         return trends, revisions
 
 
+def find(path: Path, trend_id: str) -> Linked | None:
+    """The newest revision of a trend with its links; None where the store has none of this id."""
+    with _reading(path) as connection:
+        if connection is None:
+            return None
+        found = connection.execute(
+            "SELECT body FROM trends WHERE trend_id = ?", (trend_id,)
+        ).fetchone()
+        if found is None:
+            return None
+        linked = _version(connection, path) > 1
+        rows = connection.execute(LINKS, (trend_id,)).fetchall() if linked else []
+    return Linked(decode(found[0]), tuple(map(_link, rows)))
+
+
+def starting_with(path: Path, start: str, limit: int) -> list[str]:
+    """The ids of the first `limit` trends whose ids start so, in their order."""
+    query = "SELECT trend_id FROM trends WHERE substr(trend_id, 1, ?) = ? ORDER BY 1 LIMIT ?"
+    with _reading(path) as connection:
+        if connection is None:
+            return []
+        return [one for (one,) in connection.execute(query, (len(start), start, limit))]
+
+
+def every(path: Path) -> Iterator[Trend]:
+    """The newest revision of each trend, by their ids."""
+    with _reading(path) as connection:
+        if connection is not None:
+            for (body,) in connection.execute("SELECT body FROM trends ORDER BY trend_id"):
+                yield decode(body)
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection | None]:
     """A connection that cannot write; None where the tables are not there yet."""
@@ -218,10 +290,10 @@ def _open(path: Path) -> sqlite3.Connection:
     """Open for writing, with its tables made."""
     try:
         connection = sqlite3.connect(path, timeout=30)
-        if not _version(connection, path):
+        if _version(connection, path) < VERSION:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript("BEGIN IMMEDIATE;" + TABLES)
-            connection.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", (str(VERSION),))
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('version', ?)", (str(VERSION),))
             connection.commit()
         connection.execute("PRAGMA synchronous = FULL")
     except sqlite3.Error as error:
@@ -235,13 +307,13 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
         if not tables:
             return 0
-        if not tables >= {"meta", "trends", "revisions", "series"}:
+        if not tables >= {"meta", *TABLE_NAMES} - {"links"}:
             raise OutputError(f"{path}: a SQLite file, but not a store of Groundswell")
         found = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
     except sqlite3.DatabaseError as error:
         raise OutputError(f"{path}: not usable as a store ({error})") from None
     version = int(found[0]) if found and str(found[0]).isdecimal() else 0
-    if version != VERSION:
+    if not 0 < version <= VERSION:
         raise OutputError(
             f"{path}: a store of version {version}, this Groundswell reads and writes {VERSION}"
         )
@@ -250,6 +322,31 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 
 def _microseconds(time: datetime) -> int:
     return (time - EPOCH) // MICROSECOND
+
+
+def _moment(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else EPOCH + microseconds * MICROSECOND
+
+
+def _link(row: tuple[Any, ...]) -> Link:
+    link = Link(*row)
+    return link._replace(since=_moment(row[7]), edge_since=_moment(row[10]))
+
+
+def _links(value: Linked) -> Iterator[tuple[object, ...]]:
+    for link in value.links:
+        yield (
+            value.trend.trend_id,
+            *link[:4],
+            value.trend.revision,
+            link.reels,
+            link.authors,
+            link.share,
+            None if link.since is None else _microseconds(link.since),
+            link.edge_reels,
+            link.edge_authors,
+            None if link.edge_since is None else _microseconds(link.edge_since),
+        )
 
 
 def _row(trend: Trend, body: bytes) -> tuple[object, ...]:

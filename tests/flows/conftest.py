@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from flows.simulate import lines
+from operators.sinks.store import TABLE_NAMES
 from trend.simulator import SimulatorSettings, simulate
 
 ROOT = Path(__file__).parents[2]
@@ -55,10 +56,7 @@ class Outcome:
     def store(self) -> dict[str, list[tuple[Any, ...]]]:
         """The rows of the tables of `--store`."""
         with closing(sqlite3.connect(self.folder / "t.db")) as store:
-            return {
-                table: store.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
-                for table in ("trends", "revisions", "series")
-            }
+            return {table: sorted(store.execute(f"SELECT * FROM {table}")) for table in TABLE_NAMES}
 
     @property
     def summary(self) -> str:

@@ -32,6 +32,7 @@ WORKER = """
     from pathlib import Path
     from flows import job as jobs
     from operators.blocks import Reject
+    from operators.links import Linked
     from operators.sinks.jsonl import TrendsFile
     from operators.sinks.rejects import RejectsFile
     from operators.sinks.store import Store
@@ -75,7 +76,7 @@ WORKER = """
                 examples=(), series=(SeriesPoint(t=when, reels=3, expected=1.0),), forecast=(),
                 why="because",
             )
-            kept.write_batch([trend])
+            kept.write_batch([Linked(trend)])
             if trends:
                 trends.write_batch([trend])
             board.add(name, "records", 1)

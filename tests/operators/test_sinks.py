@@ -14,10 +14,11 @@ from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSource, cluster_main, run_main
 
 from operators.blocks import Reject
+from operators.links import Linked
 from operators.sinks import jsonl, store
 from operators.sinks.jsonl import OutputError, TrendsFile
 from operators.sinks.rejects import RejectsFile
-from operators.sinks.store import SERIES_POINTS, Store
+from operators.sinks.store import SERIES_POINTS, TABLE_NAMES, VERSION, Store
 from schemas.trends import Member, SeriesPoint, Trend, decode, encode
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -64,15 +65,14 @@ def trend(
 def dump(path: Path) -> dict[str, list[tuple[object, ...]]]:
     with closing(sqlite3.connect(path)) as connection:
         return {
-            table: connection.execute(f"SELECT * FROM {table}").fetchall()
-            for table in ("trends", "revisions", "series")
+            table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in TABLE_NAMES
         }
 
 
 def write(path: Path, *batches: list[Trend]) -> None:
     part = Store(path).build_part("s", "store", None)
     for batch in batches:
-        part.write_batch(batch)
+        part.write_batch([Linked(one) for one in batch])
     part.close()
 
 
@@ -227,13 +227,13 @@ def test_hostile_text_is_only_text(tmp_path: Path) -> None:
 def test_what_was_committed_survives_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     part = Store(path).build_part("s", "store", None)
-    part.write_batch([trend("a")])
+    part.write_batch([Linked(trend("a"))])
     state = part.snapshot()
-    part.write_batch([trend("b")])
+    part.write_batch([Linked(trend("b"))])
     assert len(store.top(path, 10)) == 2  # a reader beside the writer
     del part  # never closed
     again = Store(path).build_part("s", "store", state)
-    again.write_batch([trend("b"), trend("c")])
+    again.write_batch([Linked(trend("b")), Linked(trend("c"))])
     again.close()
     assert store.count(path) == (3, 3)
 
@@ -246,7 +246,7 @@ def test_a_failing_batch_leaves_nothing_behind(tmp_path: Path) -> None:
             "CREATE TRIGGER refuse BEFORE INSERT ON series BEGIN SELECT RAISE(FAIL, 'full'); END"
         )
     with pytest.raises(sqlite3.IntegrityError):
-        part.write_batch([trend("a")])
+        part.write_batch([Linked(trend("a"))])
     part.close()
     assert store.count(path) == (0, 0)
 
@@ -261,10 +261,10 @@ def test_a_store_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     write(path, [trend()])
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE meta SET value = '2'")
+        connection.execute("UPDATE meta SET value = ?", (str(VERSION + 1),))
     before = path.read_bytes()
     for use in (store.check, store.clear, lambda one: store.top(one, 1), write):
-        with pytest.raises(OutputError, match="a store of version 2"):
+        with pytest.raises(OutputError, match=f"a store of version {VERSION + 1}"):
             use(path)
     assert path.read_bytes() == before
 
@@ -301,7 +301,7 @@ def test_the_sinks_run_in_a_dataflow(tmp_path: Path, workers: int) -> None:
     flow = Dataflow("sinks")
     items = op.input("in", flow, TestingSource([(one.trend_id, one) for one in trends]))
     op.output("file", items, TrendsFile(tmp_path / "t.jsonl"))
-    op.output("store", items, Store(tmp_path / "t.db"))
+    op.output("store", op.map_value("linked", items, Linked), Store(tmp_path / "t.db"))
     if workers == 1:
         run_main(flow)
     else:

@@ -14,6 +14,7 @@ import pytest
 from operators.blocks import SHARDS, shard_name
 from operators.catalogue import Names, ReelIds
 from operators.detect import ShardReport, detect
+from operators.links import Linked
 from operators.strings import Strings
 from operators.synthesise import Synthesise, SynthesiseSettings, Synthesising
 from schemas.trends import Trend, decode, encode
@@ -103,7 +104,7 @@ def items(step: int) -> Iterator[list[ShardReport | ReelIds]]:
 
 def run(step: int = DAYS * DAY, settings: SynthesiseSettings = SETTINGS) -> list[Trend]:
     synthesise = Synthesise(settings, ["p"])
-    return [trend for batch in items(step) for trend in synthesise(batch)]
+    return [one.trend for batch in items(step) for one in synthesise(batch)]
 
 
 WHOLE = [encode(trend) for trend in run()]
@@ -191,7 +192,7 @@ def test_what_comes_first_changes_nothing(crash: bool) -> None:
         told += synthesise(now)
         synthesise = pickle.loads(pickle.dumps(synthesise)) if crash else synthesise
     told += synthesise(waiting)
-    assert [encode(trend) for trend in told] == WHOLE
+    assert [encode(one.trend) for one in told] == WHOLE
 
 
 def test_a_tick_waits_for_every_shard_and_every_partition() -> None:
@@ -203,7 +204,7 @@ def test_a_tick_waits_for_every_shard_and_every_partition() -> None:
     assert synthesise(reports[-1:]) == []
     last = START + DAYS * DAY
     nothing = ReelIds("q", named(REELS.clear()), last, True)
-    assert [encode(trend) for trend in synthesise([nothing])] == WHOLE
+    assert [encode(one.trend) for one in synthesise([nothing])] == WHOLE
 
 
 def test_without_input_there_are_no_trends() -> None:
@@ -220,7 +221,7 @@ def test_examples_are_as_many_as_set() -> None:
 
 def test_the_step_goes_on_from_its_snapshot() -> None:
     step = Synthesising(SETTINGS, ["p"])
-    told: list[Trend] = []
+    told: list[Linked] = []
     for number, batch in enumerate(items(90)):
         inside, *outside = map(
             bytearray, step.base()
@@ -230,7 +231,7 @@ def test_the_step_goes_on_from_its_snapshot() -> None:
         if number % 2:
             step = pickle.loads(inside, buffers=outside)
             step.redo(iter([memoryview(entry)]), memoryview(step.rest()))
-    assert [encode(trend) for trend in told] == WHOLE
+    assert [encode(one.trend) for one in told] == WHOLE
 
 
 def test_times_are_utc_and_those_of_the_ticks() -> None:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from trend import bursts
 from trend.graph import graph, pairs
 from trend.graph.arrays import F64, I64, U64
-from trend.graph.edges import NODES, EdgeSettings
+from trend.graph.edges import NODES, EdgeSettings, bonds
 from trend.graph.graph import GraphSettings
 from trend.graph.growth import growth
 from trend.graph.pairing import TickPairs, tick_pairs
@@ -320,7 +320,8 @@ class Challenges:
             for signal, reels in zip(one.members.tolist(), uses, strict=True)
             if reels >= MEMBER_SHARE * max(uses)
         ]
-        return packed(parts)
+        told = np.array([part.hash for part in parts], np.uint64)
+        return packed(parts, bonds(self.graph.edges, told))
 
 
 def _take(watched: list[Watched], log: list[Block], first: int, last: int) -> None:

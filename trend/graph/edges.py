@@ -23,6 +23,7 @@ from numba import njit
 
 from trend.graph.arrays import F64, I32, I64, U64, Bools, Int, Records, longer
 from trend.hashing import combine, mix64
+from trend.parts import Bond
 
 EDGE: Final = np.dtype(
     [
@@ -266,6 +267,36 @@ def known(e: Edges, low: U64, high: U64) -> Bools:
         if a != 0:
             b = e.node_slots[_node_slot(e, high[i])]
             found[i] = b != 0 and e.edge_slots[_edge_slot(e, a - 1, b - 1)] != 0
+    return found
+
+
+def bonds(e: Edges, signals: U64) -> list[Bond]:
+    """Return the edges among some signals, each given once, in the order of their hashes.
+
+    Example:
+        >>> one = np.ones(1, np.int64)
+        >>> pair = np.array([7], np.uint64), np.array([5], np.uint64)
+        >>> e = add(empty(), EdgeSettings(), *pair, 3 * one, 4 * one, one > 0, tick=10)[0]
+        >>> bonds(e, np.array([5, 6, 7], np.uint64))
+        [Bond(low=5, high=7, reels=4, authors=3, since=10)]
+    """
+    ordered = np.sort(signals)
+    low, high = np.triu_indices(ordered.size, 1)
+    ends = ordered[low], ordered[high]
+    found = known(e, *ends)
+    ends = ends[0][found], ends[1][found]
+    told = e.edges[_numbers(e, *ends)]
+    columns = (*ends, told["reels"], told["authors"], told["since"])
+    return [Bond(*one) for one in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+@njit(cache=True)
+def _numbers(e: Edges, low: U64, high: U64) -> I64:
+    """Return the numbers of edges that there are."""
+    found = np.empty(low.size, np.int64)
+    for i in range(low.size):
+        a, b = e.node_slots[_node_slot(e, low[i])], e.node_slots[_node_slot(e, high[i])]
+        found[i] = e.edge_slots[_edge_slot(e, a - 1, b - 1)] - 1
     return found
 
 
