@@ -177,6 +177,30 @@ def evaluate(
     return 0
 
 
+@app.command()
+def graph(
+    trend_id: Annotated[
+        str, typer.Argument(metavar="TREND_ID", help="Of a trend in the store, or how it begins.")
+    ],
+    store: Annotated[Path, typer.Option(help="The store that a replay wrote.")] = Path("trends.db"),
+    to: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A file to write: .svg is a picture, .graphml and .json (node-link) are for "
+            "other programs. May be given several times; a file that is there is replaced."
+        ),
+    ] = None,
+    depth: Annotated[
+        int, typer.Option(min=0, max=3, help="Steps to trends that share a member or a reel.")
+    ] = 1,
+    limit: Annotated[int, typer.Option(min=0, max=200, help="Other trends at most.")] = 12,
+) -> int:
+    """Show what is around a trend: its members, which come together, and trends that share some."""
+    from flows.graph import graph as run
+
+    return run(trend_id, store, to or [], depth, limit, _console())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code: 2 for what the user can mend, said in one line."""
     gc.set_threshold(100_000, 20, 100)  # imports make no cycles; looking for them takes its time
