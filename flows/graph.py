@@ -72,9 +72,7 @@ def _show(around: Neighbourhood, console: Console) -> None:
         )
     console.print(members)
     signals = around.signals()
-    links = _table(
-        console.width, "comes together", "with", "reels:", "people:", "overlap:", "since."
-    )
+    links = _table(console.width, LINKS)
     own = [(a, b, link) for a, b, link, one in around.links() if one is around.middle]
     for a, b, link in sorted(own, key=lambda one: -(one[2].reels or one[2].edge_reels or 0)):
         links.add_row(*(_text(signals[end].label, end[1]) for end in (a, b)), *_figures(link))
