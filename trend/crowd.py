@@ -13,7 +13,7 @@ import numpy.typing as npt
 from numba import njit
 
 from trend.layout import I64, Int
-from trend.sketches import COMPARED, COPIES, MIN_TEXTS, NONE, agreement, in_common
+from trend.sketches import COPIES, MIN_TEXTS, NONE, agreement, in_common
 
 U64 = npt.NDArray[np.uint64]
 I32 = npt.NDArray[np.int32]
@@ -48,8 +48,8 @@ def crowd(authors: U64, texts: U64, ticks: I32, ticks_per_hour: int) -> Crowd:
 
     Args:
         authors: hashes, uint64[n].
-        texts: sketches of the captions, uint64[n]; the first `COMPARED` are compared, if at least
-            `MIN_TEXTS` reels and half of them have one.
+        texts: sketches of the captions, uint64[n]; they are compared if at least `MIN_TEXTS` reels
+            and half of them have one.
         ticks: int32[n].
 
     Example:
@@ -63,7 +63,6 @@ def crowd(authors: U64, texts: U64, ticks: I32, ticks_per_hour: int) -> Crowd:
     known = np.flatnonzero(texts != NONE)
     if known.size < max(MIN_TEXTS, texts.size / 2):
         return Crowd(authors.size, reels.size, most, 0, 0, 0, 0.0)
-    known = known[:COMPARED]
     order = known[np.argsort(ticks[known], kind="stable")]
     alike, burst = _one_text(number[order], texts[order], ticks[order], ticks_per_hour, reels.size)
     worded = np.unique(number[known]).size

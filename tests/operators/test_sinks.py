@@ -14,7 +14,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.testing import TestingSource, cluster_main, run_main
 
 from operators.blocks import Reject
-from operators.links import Linked
+from operators.links import Link, Linked
 from operators.sinks import jsonl, store
 from operators.sinks.jsonl import OutputError, TrendsFile
 from operators.sinks.rejects import RejectsFile
@@ -22,6 +22,7 @@ from operators.sinks.store import SERIES_POINTS, TABLE_NAMES, VERSION, Store
 from schemas.trends import Member, SeriesPoint, Trend, decode, encode
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 def trend(
@@ -190,6 +191,61 @@ def test_the_store_is_the_same_whatever_the_order_and_the_batches(
     mixed = dice.sample(trends, len(trends)) + dice.choices(trends, k=6)
     write(tmp_path / "mixed.db", *([one] for one in mixed))
     assert dump(tmp_path / "mixed.db") == dump(tmp_path / "straight.db")
+
+
+def link(a: str, b: str, reels: int | None = 9) -> Link:
+    return Link("hashtag", a, "sound", b, reels, 8, 0.25, START, 12, None, START + HOUR)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_links_are_those_of_the_newest_revision_whatever_the_order(
+    tmp_path: Path, seed: int
+) -> None:
+    dice = random.Random(seed)
+    values = [
+        Linked(trend(name, revision), tuple(link(str(n), "s", revision) for n in range(revision)))
+        for name in "ab"
+        for revision in (1, 2, 3, 4)
+    ]
+    values.append(Linked(trend("a", 5), (link("1", "s", None), link("7", "s"))))
+    values.append(Linked(trend("b", 5)))
+    for path, told in (("straight", values), ("mixed", dice.sample(values, len(values)) + values)):
+        part = Store(tmp_path / path).build_part("s", "store", None)
+        for one in told:
+            part.write_batch([one])
+        part.close()
+    assert dump(tmp_path / "mixed") == dump(tmp_path / "straight")
+    found = store.find(tmp_path / "mixed", "id-a")
+    assert found == values[-2]
+    assert store.find(tmp_path / "mixed", "id-b") == values[-1]
+    assert len(dump(tmp_path / "mixed")["links"]) == 2
+
+
+def test_a_trend_is_found_by_its_id_and_by_how_it_begins(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    assert store.find(path, "id-a") is None
+    assert store.starting_with(path, "id", 9) == []
+    write(path, [trend("b%"), trend("ba"), trend("a_")])
+    assert store.find(path, "id-") is None
+    assert store.starting_with(path, "id-b", 9) == ["id-b%", "id-ba"]
+    assert store.starting_with(path, "id-", 2) == ["id-a_", "id-b%"]
+    assert store.starting_with(path, "id_", 9) == store.starting_with(path, "%", 9) == []
+    assert [one.trend_id for one in store.every(path)] == ["id-a_", "id-b%", "id-ba"]
+
+
+def test_a_store_from_before_there_were_links_is_read_and_written(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    write(path, [trend("a"), trend("b")])
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE links")
+        connection.execute("UPDATE meta SET value = '1'")
+    assert store.find(path, "id-a") == Linked(trend("a"))
+    assert store.count(path) == (2, 2)
+    part = Store(path).build_part("s", "store", 2)
+    part.write_batch([Linked(trend("a", 2), (link("x", "s"),))])
+    part.close()
+    assert store.find(path, "id-a") == Linked(trend("a", 2), (link("x", "s"),))
+    assert store.find(path, "id-b") == Linked(trend("b"))
 
 
 def test_series_are_bounded(tmp_path: Path) -> None:

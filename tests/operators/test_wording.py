@@ -2,8 +2,9 @@
 
 import pytest
 
-from operators.wording import name_of, summary_of, why
+from operators.wording import behind, name_of, summary_of, why
 from schemas.trends import Member, SignalKind
+from trend.crowd import Crowd
 
 
 def member(kind: SignalKind, label: str, reels: int) -> Member:
@@ -51,3 +52,26 @@ def test_the_reason_says_who_what_was_expected_and_what_rises(
 
 def test_large_numbers_have_no_decimals() -> None:
     assert "where 12 were" in why([SOUND], 290, 12.34, 24)
+
+
+@pytest.mark.parametrize(
+    ("one", "told"),
+    [
+        (
+            Crowd(31, 29, 2, 28, 3, 2, 0.1),
+            "29 people, none with more than 2, at most 3 with one text",
+        ),
+        (Crowd(31, 31, 1, 28, 1, 1, 0.1), "31 people, each with one, all in own words"),
+        (Crowd(31, 31, 1, 0, 0, 0, 0.0), "31 people, each with one"),
+        (
+            Crowd(31, 29, 2, 28, 14, 9, 0.1),
+            "29 people, none with more than 2, at most 14 with one text (9 within an hour)",
+        ),
+    ],
+)
+def test_the_reason_says_who_is_behind_it(one: Crowd, told: str) -> None:
+    assert behind(one) == f"; 31 of its reels are by {told}"
+
+
+def test_of_a_few_reels_it_is_not_said_who_made_them() -> None:
+    assert behind(Crowd(4, 4, 1, 0, 0, 0, 0.0)) == ""
