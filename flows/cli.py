@@ -193,7 +193,7 @@ def graph(
     depth: Annotated[
         int, typer.Option(min=0, max=3, help="Steps to trends that share a member or a reel.")
     ] = 1,
-    limit: Annotated[int, typer.Option(min=0, max=200, help="Other trends at most.")] = 12,
+    limit: Annotated[int, typer.Option(min=0, max=40, help="Other trends at most.")] = 12,
 ) -> int:
     """Show what is around a trend: its members, which come together, and trends that share some."""
     from flows.graph import graph as run

@@ -6,6 +6,7 @@ goes through `flows.plain` and is escaped. There are no scripts, and nothing is 
 """
 
 import unicodedata
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,6 +44,8 @@ FEW: Final = 9
 """Links up to which lines are as wide as they may be; of more each is narrower."""
 FIGURES: Final = 12
 """Links whose numbers are written, the widest."""
+OTHERS: Final = 2
+"""Members of most reels that are drawn of other trends, beside those they share."""
 LENGTH: Final = 115.0
 MARGIN: Final = 18.0
 EDGE: Final = 36.0
@@ -158,8 +161,19 @@ def described(around: Neighbourhood) -> str:
     return " ".join(parts)
 
 
+def _signs(around: Neighbourhood) -> Signals:
+    """Return the signals to draw: of other trends the strongest, and those that are shared."""
+    held = Counter(key for one in around.trends for key in one.members)
+    kept = {key for key, count in held.items() if count > 1} | around.middle.members.keys()
+    for one in around.trends[1:]:
+        own = [key for key in one.members if key not in kept]
+        own.sort(key=lambda key: -one.members[key].reels)
+        kept |= {*own[:OTHERS]}
+    return {key: member for key, member in around.signals().items() if key in kept}
+
+
 def _drawn(around: Neighbourhood) -> tuple[list[Node], list[Edge]]:
-    signals = around.signals()
+    signals = _signs(around)
     most = max([1, *(member.reels for member in signals.values())])
     nodes: list[Node] = []
     trend_at: dict[str, int] = {}
@@ -189,6 +203,8 @@ def _drawn(around: Neighbourhood) -> tuple[list[Node], list[Edge]]:
     edges: list[Edge] = []
     for one in around.trends:
         for key, member in one.members.items():
+            if key not in signal_at:
+                continue
             about = f"{_label(signals, key)} is in {_reels(member.reels)} of {_name(one.trend)}"
             edges.append(Edge(trend_at[one.trend.trend_id], signal_at[key], "member", about))
     for first, other, reels in around.shared_reels():
@@ -329,7 +345,7 @@ def _legend(
             f'stroke="{INK}" stroke-width="1.5"/>'
         )
         x = yield from _said(x + 20, y, "other trend")
-    there = {kind for kind, _ in around.signals()}
+    there = {kind for kind, _ in _signs(around)}
     for kind in (kind for kind in COLOURS if kind in there):
         yield _shape(kind, x, y, 7)
         x = yield from _said(x + 13, y, kind)

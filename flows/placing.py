@@ -19,7 +19,9 @@ I64 = npt.NDArray[np.int64]
 ROUNDS: Final = 300
 PUSHES: Final = 3000
 ASIDE: Final = 120
-"""Rounds in which boxes are pushed off links."""
+"""Rounds in which boxes are pushed off links,"""
+FEW: Final = 80
+"""where there are at most so many boxes: of more nobody could follow the links."""
 FAR: Final = 1.6
 """Distance in links beyond the farthest there is, for what no way leads to."""
 WIDE: Final = 1.25
@@ -50,7 +52,7 @@ def placed(boxes: F64, links: Sequence[tuple[int, int]], length: float, margin: 
     at = (at - at[0]) * [WIDE, 1.0 / WIDE]
     ends = np.array(links, np.int64).reshape(-1, 2)
     _pushed(at, boxes + margin / 2, PUSHES)
-    for _ in range(ASIDE):
+    for _ in range(ASIDE if count <= FEW else 0):
         if not _aside(at, boxes.min(axis=1) + margin / 2, ends):
             break
         _pushed(at, boxes + margin / 2, 4)

@@ -257,6 +257,18 @@ def test_every_signal_and_trend_has_a_title_of_its_own(kept: Path) -> None:
     assert "sound Cat Drop – DJ Miau: 90 reels" in titles
 
 
+def test_of_other_trends_only_what_is_shared_and_strongest_is_drawn(tmp_path: Path) -> None:
+    many: list[Given] = [("hashtag", f"t{i}", f"#t{i}", 20 - i) for i in range(12)]
+    part = Store(tmp_path / "t.db").build_part("", "", None)
+    part.write_batch([MIDDLE, Linked(trend("B0", [*many, TAG]))])
+    part.close()
+    around = neighbourhood(tmp_path / "t.db", "01KA0", 1, 12)
+    assert len(around.signals()) == len(MEMBERS) + 12
+    shown = [element.text for element in parsed(around).iter(f"{SVG}text")]
+    assert [label for label in shown if (label or "").startswith("#t")] == ["#t0", "#t0", "#t1"]
+    assert shown.count("#catdrop") == 1
+
+
 def test_the_more_reels_the_larger_the_sign_and_the_wider_the_line(kept: Path) -> None:
     root = parsed(neighbourhood(kept, "01KA0", 1, 12))
     lines = next(g for g in root.iter(f"{SVG}g") if g.get("id") == "links")
