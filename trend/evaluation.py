@@ -351,3 +351,31 @@ def _share(value: float | None) -> str:
 
 def _number(value: float | None, unit: str) -> str:
     return "-" if value is None else f"{value:.1f}{unit}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrewFigures:
+    """Spam crews of some number of accounts, and how many of them became a trend."""
+
+    crews: int
+    alerted: int
+    """Crews with a member in any alert, also in one that names a planted trend."""
+
+
+def crew_figures(truth: Truth, alerts: Iterable[Alert]) -> dict[str, CrewFigures]:
+    """Say how many spam crews became a trend: those of up to five accounts, and those of more."""
+    members = _by_member((x.key, x.members) for x in truth.spam)
+    alerted = {
+        key
+        for alert in alerts
+        for reading in _readings(alert.members)
+        for key in members.get(reading, ())
+    }
+    sizes = {
+        "up to 5": [x.key for x in truth.spam if x.authors <= 5],
+        "more": [x.key for x in truth.spam if x.authors > 5],
+    }
+    return {
+        size: CrewFigures(crews=len(keys), alerted=len(alerted.intersection(keys)))
+        for size, keys in sizes.items()
+    }

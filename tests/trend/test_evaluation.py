@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from flows.evaluate import EvaluationError, evaluate_files, read_alerts
-from trend.evaluation import Alert, evaluate
+from trend.evaluation import Alert, CrewFigures, crew_figures, evaluate
 from trend.simulator.truth import (
     Disruption,
     Distraction,
@@ -409,3 +409,19 @@ def test_an_answer_key_of_another_version_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_says_so(tmp_path: Path, truth_file: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"none\.jsonl"):
         evaluate_files(truth_file, tmp_path / "none.jsonl")
+
+
+def test_crews_are_told_by_size_and_count_once_whatever_else_an_alert_names() -> None:
+    few = replace(distraction("spam-1", "sound:few"), authors=5)
+    quiet = replace(distraction("spam-2", "sound:quiet"), authors=1)
+    truth = replace(TRUTH, spam=(*TRUTH.spam, few, quiet))
+    alerts = [
+        alert(40, "hashtag:buy", "hashtag:early"),
+        alert(41, "phrase:go and buy it now please"),
+        alert(42, "sound:few"),
+    ]
+    assert crew_figures(truth, alerts) == {
+        "up to 5": CrewFigures(crews=2, alerted=1),
+        "more": CrewFigures(crews=1, alerted=1),
+    }
+    assert crew_figures(truth, [])["more"] == CrewFigures(crews=1, alerted=0)
