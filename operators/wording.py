@@ -63,7 +63,7 @@ def behind(one: Crowd) -> str:
         return ""
     most = f"none with more than {one.most}" if one.most > 1 else "each with one"
     reason = f"; {one.reels} of its reels are by {one.authors} people, {most}"
-    if one.alike:
+    if one.worded >= max(MIN_TOLD, one.authors / 2):
         reason += f", at most {one.alike} with one text" if one.alike > 1 else ", all in own words"
     if one.burst >= MIN_BURST:
         reason += f" ({one.burst} within an hour)"

@@ -21,7 +21,9 @@ I32 = npt.NDArray[np.int32]
 SAME: Final = 0.5
 """Share of two sketches that agrees in copies of one text."""
 ONE_TEXT: Final = 0.5
-"""Share of people with one text from which on they are a crew."""
+"""Share of people with one text from which on they are a crew: of those with a caption that can be
+compared, or of all where such are few."""
+MIN_ALIKE: Final = 4
 ONE_AUTHOR: Final = 0.5
 """Share of the reels above which one author makes a signal, whoever else uses it."""
 
@@ -36,7 +38,7 @@ class Crowd(NamedTuple):
     worded: int
     """Authors with a caption that is compared."""
     alike: int
-    """Authors who posted nearly one text, at most; 0: too few captions can be compared."""
+    """Authors who posted nearly one text, at most."""
     burst: int
     """The same within an hour."""
     common: float
@@ -48,8 +50,7 @@ def crowd(authors: U64, texts: U64, ticks: I32, ticks_per_hour: int) -> Crowd:
 
     Args:
         authors: hashes, uint64[n].
-        texts: sketches of the captions, uint64[n]; they are compared if at least `MIN_TEXTS` reels
-            and half of them have one.
+        texts: sketches of the captions, uint64[n].
         ticks: int32[n].
 
     Example:
@@ -61,12 +62,10 @@ def crowd(authors: U64, texts: U64, ticks: I32, ticks_per_hour: int) -> Crowd:
     number, reels = np.unique(authors, return_inverse=True, return_counts=True)[1:]
     most = int(reels.max(initial=0))
     known = np.flatnonzero(texts != NONE)
-    if known.size < max(MIN_TEXTS, texts.size / 2):
-        return Crowd(authors.size, reels.size, most, 0, 0, 0, 0.0)
     order = known[np.argsort(ticks[known], kind="stable")]
     alike, burst = _one_text(number[order], texts[order], ticks[order], ticks_per_hour, reels.size)
     worded = np.unique(number[known]).size
-    common = in_common(authors[known], texts[known])
+    common = in_common(authors, texts)
     return Crowd(authors.size, reels.size, most, worded, alike, burst, common)
 
 
@@ -78,9 +77,10 @@ def is_crew(one: Crowd) -> bool:
         >>> is_crew(people), is_crew(people._replace(alike=15)), is_crew(people._replace(most=16))
         (False, True, True)
     """
+    of = one.worded if one.worded >= max(MIN_TEXTS, one.authors / 2) else one.authors
     return (
         one.common >= COPIES
-        or one.alike >= max(ONE_TEXT * one.worded, 2)
+        or one.alike >= max(ONE_TEXT * of, MIN_ALIKE)
         or (one.reels >= MIN_TEXTS and one.most > ONE_AUTHOR * one.reels)
     )
 

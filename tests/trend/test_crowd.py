@@ -84,14 +84,24 @@ def test_one_who_makes_most_of_the_reels_is_no_crowd() -> None:
         assert is_crew(crowd(authors, texts, ticks, HOUR)) is expected
 
 
-def test_what_has_too_few_words_is_not_compared() -> None:
+def test_where_few_have_words_half_of_all_must_have_posted_one_text() -> None:
     authors, ticks = np.arange(20, dtype=np.uint64), np.zeros(20, np.int32)
-    texts = np.full(20, NONE)
-    texts[: MIN_TEXTS + 1] = texts_of(1, 1, 0.0)
-    found = crowd(authors, texts, ticks, HOUR)
+    for worded, expected in ((9, False), (10, True)):
+        texts = np.full(20, NONE)
+        texts[:worded] = texts_of(1, 1, 0.0)
+        found = crowd(authors, texts, ticks, HOUR)
+        assert (found.worded, found.alike, found.burst) == (worded, worded, worded)
+        assert is_crew(found) is expected
+
+
+def test_what_has_no_words_is_not_compared() -> None:
+    authors, ticks = np.arange(20, dtype=np.uint64), np.zeros(20, np.int32)
+    found = crowd(authors, np.full(20, NONE), ticks, HOUR)
     assert (found.worded, found.alike, found.burst, found.common) == (0, 0, 0, 0.0)
     assert not is_crew(found)
-    assert crowd(authors[:0], texts[:0], ticks[:0], HOUR)[:3] == (0, 0, 0)
+    empty = crowd(authors[:0], authors[:0], ticks[:0], HOUR)
+    assert empty[:3] == (0, 0, 0)
+    assert not is_crew(empty)
 
 
 def test_agreement_counts_every_bin_that_either_fills() -> None:
