@@ -46,10 +46,17 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=standard.days)
     parser.add_argument("--reels-per-day", type=int, default=standard.reels_per_day)
     parser.add_argument("--spam", type=int, help="crews in each stream; by its size if absent")
+    parser.add_argument("--pairs", type=int, default=standard.pairs, help="planted in each stream")
     parser.add_argument("--graph", action="store_true", help="with the co-occurrence graph")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
-    stream = replace(standard, days=given.days, reels_per_day=given.reels_per_day, spam=given.spam)
+    stream = replace(
+        standard,
+        days=given.days,
+        reels_per_day=given.reels_per_day,
+        spam=given.spam,
+        pairs=given.pairs,
+    )
     crews, hits = Counter[str](), Counter[str]()
     by_seed: list[dict[str, Any]] = []
     for seed in range(given.seeds):
