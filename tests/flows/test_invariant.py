@@ -48,6 +48,12 @@ def test_the_store_holds_what_the_file_says(of_one: Outcome) -> None:
     newest: dict[str, Any] = {r["trend_id"]: r for r in of_one.revisions}
     assert {row[0]: json.loads(row[-1]) for row in of_one.store["trends"]} == newest
     assert {row[0] for row in of_one.store["series"]} == set(newest)
+    links = of_one.store["links"]
+    assert links
+    for trend_id, *ends, revision in (row[:6] for row in links):
+        members = {(member["kind"], member["id"]) for member in newest[trend_id]["members"]}
+        assert {tuple(ends[:2]), tuple(ends[2:])} <= members
+        assert revision == newest[trend_id]["revision"]
 
 
 @pytest.mark.parametrize(("processes", "batch_size"), [(1, 30), (1, 500), (2, 5000)])
