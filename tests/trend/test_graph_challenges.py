@@ -12,7 +12,7 @@ from trend.graph.edges import EdgeSettings
 from trend.graph.graph import GraphSettings
 from trend.graph.watched import Block, Hour, Watched, holding, merged, sought
 from trend.kinds import HASHTAG, SOUND
-from trend.parts import unpacked
+from trend.parts import bonds, unpacked
 from trend.shard import ShardReports
 
 WINDOWS = (1, 3, 6, 12, 24)
@@ -93,6 +93,22 @@ def test_a_couple_that_is_newly_used_together_is_reported_within_a_day(seed: int
     told_of = [labels for _, labels in found if labels]
     assert all({"020", "021"} <= set(labels) for labels in told_of)
     assert told_of[0] == ["020", "021"]
+
+
+def test_a_report_tells_the_edges_among_its_members() -> None:
+    told = 0
+    for at, report in enumerate(run(hours(0))):
+        for numbers in report.numbers[report.numbers[:, bursts.LABEL_LEN] > 0].tolist():
+            label_at = numbers[bursts.LABEL_AT]
+            label = report.labels[label_at : label_at + numbers[bursts.LABEL_LEN]]
+            members = {part.hash for part in unpacked(label)}
+            for bond in bonds(label):
+                assert {bond.low, bond.high} <= members
+                assert bond.low < bond.high
+                assert bond.reels >= bond.authors >= 1
+                assert FIRST < bond.since <= FIRST + at
+                told += 1
+    assert told
 
 
 def test_nothing_is_reported_where_nothing_is_new() -> None:
