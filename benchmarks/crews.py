@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--reels-per-day", type=int, default=standard.reels_per_day)
     parser.add_argument("--spam", type=int, help="crews in each stream; by its size if absent")
     parser.add_argument("--pairs", type=int, default=standard.pairs, help="planted in each stream")
+    parser.add_argument("--varied", action="store_true", help="with spam that is slow too")
     parser.add_argument("--graph", action="store_true", help="with the co-occurrence graph")
     parser.add_argument("--json", action="store_true", help="print JSON")
     given = parser.parse_args()
@@ -56,6 +57,7 @@ def main() -> None:
         reels_per_day=given.reels_per_day,
         spam=given.spam,
         pairs=given.pairs,
+        varied=given.varied,
     )
     crews, hits = Counter[str](), Counter[str]()
     by_seed: list[dict[str, Any]] = []

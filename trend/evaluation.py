@@ -372,8 +372,8 @@ def crew_figures(truth: Truth, alerts: Iterable[Alert]) -> dict[str, CrewFigures
         for key in members.get(reading, ())
     }
     sizes = {
-        "up to 5": [x.key for x in truth.spam if x.authors <= 5],
-        "more": [x.key for x in truth.spam if x.authors > 5],
+        "up to 5": [x.key for x in truth.spam if x.authors <= FEW_ACCOUNTS],
+        "more": [x.key for x in truth.spam if x.authors > FEW_ACCOUNTS],
     }
     return {
         size: CrewFigures(crews=len(keys), alerted=len(alerted.intersection(keys)))
