@@ -103,10 +103,11 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("authors"),
     )
     fdr: float = Field(
-        0.01,
+        0.1,
         gt=0,
-        lt=1,
-        description="Share of false bursts among all bursts that is accepted at each tick.",
+        le=1,
+        description="Share of false alerts among all alerts that is accepted: of what ends small. "
+        "With 1 all that bursts is told.",
         json_schema_extra=_unit("share"),
     )
     min_growth: float = Field(

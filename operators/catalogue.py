@@ -178,13 +178,11 @@ class Catalogue:
             _look(block.reel, block.apply, block.author, block.text, reels, oldest, tick, *found)
         return found
 
-    def texts(self, hashes: U64, tick: int) -> tuple[U64, U64]:
-        """Return the authors and the sketches of the captions of those reels that are known.
-
-        In the order of the reels' hashes, each once.
-        """
-        found = self.known(np.unique(hashes), tick)
-        return found.author[found.there], found.text[found.there]
+    def volume(self, tick: int, ticks: int) -> npt.NDArray[np.int64]:
+        """Return the reels in so many ticks, int64[ticks], `tick` first; 0 where none is kept."""
+        oldest = self._oldest(tick)
+        reels = [self._per_tick.get(at, 0) for at in range(tick, max(tick - ticks, oldest - 1), -1)]
+        return np.array(reels + [0] * (ticks - len(reels)), np.int64)
 
     def _oldest(self, tick: int) -> int:
         """Return the oldest tick whose reels are kept at `tick`."""

@@ -4,12 +4,11 @@ A tick is decided when all shards have reported it and all partitions have hande
 its reels. The decision is `trend.synthesis`; here a decided trend gets its words and its numbers.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,16 +17,14 @@ from operators.blocks import GRAPH, SHARDS, shard_name
 from operators.catalogue import Catalogue, ReelIds
 from operators.detect import ShardReport
 from operators.durable.machine import Machine
-from operators.links import Linked, Links, Sight, behind_all, sight
+from operators.links import Linked, Links, Sight, sight
 from operators.routing import PLACES, key_at
 from operators.watermarks import Watermarks
 from operators.wording import behind, name_of, summary_of, why
 from schemas import trends as contract
 from trend.bursts import TICK
-from trend.crowd import is_crew
 from trend.kinds import KINDS
 from trend.shard import ShardReports
-from trend.sketches import COMPARED
 from trend.synthesis import Synthesis, SynthesisSettings, merged
 from trend.trends import Revision, Signal
 
@@ -49,6 +46,26 @@ class SynthesiseSettings:
     max_examples: int
     graph: bool = False
     """Whether `operators.cooccur` reports too."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownReels:
+    """What the catalogue knows at a tick; a `trend.candidates.Known`."""
+
+    catalogue: Catalogue
+    tick: int
+
+    def reels(
+        self, hashes: npt.NDArray[np.uint64]
+    ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+        """Return the authors, the sketches of the captions and the ticks of those known."""
+        found = self.catalogue.known(np.unique(hashes), self.tick)
+        there = found.there
+        return found.author[there], found.text[there], found.apply[there].astype(np.int64)
+
+    def volume(self, ticks: int) -> npt.NDArray[np.int64]:
+        """Return the platform's reels in so many ticks, int64[ticks], this one first."""
+        return self.catalogue.volume(self.tick, ticks)
 
 
 class Synthesise:
@@ -117,19 +134,14 @@ class Synthesise:
             self._alive += self._changes.pop(tick, 0)
             reports = self._reports.pop(tick, None)
             if reports is not None:
-                copied = partial(self._copied, tick)
-                revised = self._synthesis.tick(tick, reports, max(self._alive, 1), copied)
+                known = KnownReels(self._catalogue, tick)
+                revised = self._synthesis.tick(tick, reports, max(self._alive, 1), known)
                 revisions += [self._tell(revision, tick) for revision in revised]
         if self._decided is None or through > self._decided:
             self._decided = through
             self._catalogue.forget(through)
             self._links.keep(self._synthesis.trends)
         return revisions
-
-    def _copied(self, tick: int, reels: npt.NDArray[np.uint64]) -> bool:
-        """Say whether reels are a crew's: copies of one text by several, or of one author."""
-        known = self._catalogue.known(reels[:COMPARED], tick)
-        return is_crew(behind_all(known, self._ticks_per_hour))
 
     def _tell(self, revision: Revision, tick: int) -> Linked:
         """Put a revision into the words of the contract."""
@@ -160,7 +172,7 @@ class Synthesise:
             growth=round(growth, DIGITS),
             velocity_per_h=round(reels / hours, DIGITS),
             acceleration_per_h2=round((reels - before) / hours**2, DIGITS),
-            score=round(1.0 - math.exp(trend.log10_p / 10.0), DIGITS),
+            score=round(trend.probability, DIGITS),
             q_value=float(f"{trend.q_value:.3g}"),
             members=members,
             examples=self._examples(seen, tick),

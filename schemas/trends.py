@@ -128,7 +128,7 @@ class Trend(Outbound, frozen=True, kw_only=True):
     """Change of the velocity, reels per hour per hour."""
 
     score: Share
-    """How telling it is among the trends of its time, from 0 to 1."""
+    """How likely it was to take off when it was told first, from 0 to 1; 1: it had."""
 
     q_value: Share
     """False-discovery rate at which it would just be reported, from 0 to 1."""

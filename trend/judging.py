@@ -44,7 +44,7 @@ def judge(
     hourly: bool,
     stage_window: int,
     ticks_per_hour: int,
-) -> npt.NDArray[np.bool]:
+) -> tuple[I64, npt.NDArray[np.bool]]:
     """Judge trends at a tick.
 
     Args:
@@ -55,6 +55,7 @@ def judge(
         stage_window: index of the window of `STAGE_WINDOW_H`.
 
     Returns:
+        The row of each one's leader, int64[n].
         Which are news for a new stage or many more authors, or because nothing was told of them
         so far, bool[n].
     """
@@ -64,7 +65,7 @@ def judge(
         columns, trends, numbers, rows, last_bursts, changed, tick, hourly, stage_window,
         ticks_per_hour,
     )  # fmt: skip
-    return changed
+    return rows, changed
 
 
 @njit(cache=True)

@@ -8,7 +8,9 @@ Tick by tick, over the reports of all shards in the order of their signals:
    their p-values. A community (`trend.graph.challenges`) comes in as a signal of its own, and joins
    the trend that any of its members is in, as do members that burst after it.
 3. At the end of each hour every trend's stage is judged (`trend.stages`).
-4. A trend that is new, changed its stage, its members or doubled gets a new revision.
+4. A trend is told for the first time when it is likely enough that it takes off
+   (`trend.candidates`); most never are.
+5. One that was told and changed its stage, its members or doubled gets a new revision.
 
 A signal belongs to a trend until its shard stops following it, so that a second wave within days is
 a revision and not a second alert. Nothing here runs per reel or per signal of the stream: only what
@@ -16,7 +18,6 @@ bursts comes here.
 """
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trend import bursts
+from trend.candidates import Candidates, Known
+from trend.crowd import crowd, is_crew
 from trend.followed import Followed
 from trend.judging import JUDGED, STAGE_WINDOW_H, judge, leaders
 from trend.kinds import COMMUNITY, PHRASE
@@ -32,11 +35,15 @@ from trend.overlap import Sharing, shared
 from trend.parts import Bond, bonds, unpacked
 from trend.shard import ShardReports
 from trend.significance import q_values
+from trend.sketches import COMPARED
 from trend.stages import STAGES
+from trend.takeoff_prior import TREES
 from trend.trends import Height, Revision, Signal, Trend, extends, trend_id
 
 MIN_SHARED: Final = 3
 """Reels that two signals must share at least to be one trend."""
+BURST_FDR: Final = 0.01
+"""False-discovery rate of bursts at a tick."""
 FORGET_H: Final = 1
 """Hours after its shard let go of it that a signal is forgotten."""
 FIRST_TRENDS: Final = 64
@@ -54,9 +61,10 @@ class SynthesisSettings:
     tick_seconds: int
     windows_h: tuple[int, ...]
     fdr: float
-    """False-discovery rate at a tick, above 0 and below 1."""
+    """Share of alerts that may be false, above 0; 1: all that bursts is told."""
     overlap: float
     """Share of the smaller signal's reels that two must share to be one trend."""
+    burst_fdr: float = BURST_FDR
 
 
 class Synthesis:
@@ -73,6 +81,7 @@ class Synthesis:
         self._forgotten = 0
         self._ticks_per_hour = 3600 // settings.tick_seconds
         wide = [i for i, h in enumerate(settings.windows_h) if h >= STAGE_WINDOW_H]
+        self.candidates = Candidates(settings.fdr, TREES, self._ticks_per_hour, settings.windows_h)
         self._stage_window = wide[0] if wide else len(settings.windows_h) - 1
 
     def tick(
@@ -80,7 +89,7 @@ class Synthesis:
         tick: int,
         reports: list[tuple[ShardReports, slice]],
         tests: int,
-        copied: Callable[[npt.NDArray[np.uint64]], bool] = lambda reels: False,
+        known: Known,
     ) -> list[Revision]:
         """Take all reports of one tick and return the new revisions of trends, by the trends' ids.
 
@@ -88,16 +97,15 @@ class Synthesis:
             tick: later than every tick before.
             reports: of the shards, each with the rows that are of this tick; in any order.
             tests: signals alive over all shards.
-            copied: says of reels, by their hashes, whether they are copies of one text; what comes
-                from those alone begins no trend.
+            known: says of reels what is known at this tick.
         """
         if self._hour(tick) != self._forgotten or len(self._signals) > MAX_SIGNALS:
             self._forget(tick)
         rows = np.concatenate([self._take(tick, part, at) for part, at in reports])
         signals = self._followed.columns.signals
-        self._discover(np.sort(rows[signals["burst_tick"][rows] == tick]), tests, copied)
+        self._discover(np.sort(rows[signals["burst_tick"][rows] == tick]), tests, known)
         numbers = np.unique(signals["trend"][rows])
-        return self._revised(numbers[numbers != NONE], tick)
+        return self._revised(numbers[numbers != NONE], tick, known)
 
     def _take(self, tick: int, reports: ShardReports, at: slice) -> I64:
         """Update the signals with their reports; return the rows of those with news."""
@@ -125,15 +133,13 @@ class Synthesis:
     def _hour(self, tick: int) -> int:
         return tick * self.settings.tick_seconds // 3600
 
-    def _discover(
-        self, burst: I64, tests: int, copied: Callable[[npt.NDArray[np.uint64]], bool]
-    ) -> None:
+    def _discover(self, burst: I64, tests: int, known: Known) -> None:
         """Bring discoveries among the signals in these rows into trends."""
         if not burst.size:
             return
         signals = self._followed.columns.signals[burst]
         q = q_values(signals["log10_p"], tests)
-        hit = q <= self.settings.fdr
+        hit = q <= self.settings.burst_fdr
         found: list[tuple[float, int, float]] = []
         told = (signals["key"][hit], signals["log10_p"][hit], q[hit])
         for key, log10_p, value in zip(*(column.tolist() for column in told), strict=True):
@@ -158,7 +164,7 @@ class Synthesis:
             )
             if trend is None:
                 if signal.copied is None:
-                    signal.copied = copied(signal.sample.reels)
+                    signal.copied = _of_a_crew(signal.sample.reels, known, self._ticks_per_hour)
                 if signal.copied:
                     continue
                 trend = self._begin(signal)
@@ -228,12 +234,14 @@ class Synthesis:
         trend = self.trends[name] = self._by_number[number] = Trend(name, number, {})
         return trend
 
-    def _revised(self, numbers: I64, tick: int) -> list[Revision]:
+    def _revised(self, numbers: I64, tick: int, known: Known) -> list[Revision]:
         """Judge the trends that have a signal with news; return the new revisions."""
+        hourly = (tick + 1) * self.settings.tick_seconds % 3600 == 0
+        if hourly:
+            self.candidates.settle(tick)
         if not numbers.size:
             return []
-        hourly = (tick + 1) * self.settings.tick_seconds % 3600 == 0
-        changed = judge(
+        leading, changed = judge(
             self._followed.columns,
             self._judged,
             numbers,
@@ -243,16 +251,28 @@ class Synthesis:
             self._ticks_per_hour,
         )
         revised: list[Trend] = []
-        for number, news in zip(numbers.tolist(), changed.tolist(), strict=True):
+        told = zip(numbers.tolist(), leading.tolist(), changed.tolist(), strict=True)
+        for number, row, news in told:
             trend = self._by_number[number]
+            if hourly:
+                self.candidates.hour(trend, row, self._followed)
+            if trend.revision == 0 and not self._takes_off(trend, row, tick, known):
+                continue
             if (news or (hourly and not trend.settled)) and self._revise(trend, news):
                 revised.append(trend)
         if not revised:
             return []
         revised.sort(key=lambda trend: trend.id)
-        told = np.array([trend.number for trend in revised])
-        rows, _ = leaders(self._followed.columns, self._judged, told, self._ticks_per_hour)
+        of = np.array([trend.number for trend in revised])
+        rows, _ = leaders(self._followed.columns, self._judged, of, self._ticks_per_hour)
         return [*map(self._revision, revised, rows.tolist())]
+
+    def _takes_off(self, trend: Trend, row: int, tick: int, known: Known) -> bool:
+        """Whether to tell of a trend that nobody was told of, led by the signal in a row."""
+        if not self.candidates.asks(trend, row, self._followed):
+            return False
+        started = int(self._judged["started"][trend.number])
+        return self.candidates.tells(trend, row, self._followed, started, tick, known)
 
     def _revise(self, trend: Trend, changed: bool) -> bool:
         """Return whether a trend has a new revision, for `changed` or other members."""
@@ -319,6 +339,12 @@ class Synthesis:
         trend.changed()
         if not trend.signals:
             del self.trends[owner], self._by_number[trend.number]
+
+
+def _of_a_crew(reels: npt.NDArray[np.uint64], known: Known, ticks_per_hour: int) -> bool:
+    """Say whether reels are a crew's: copies of one text by several, or of one author."""
+    authors, texts, ticks = known.reels(reels[:COMPARED])
+    return is_crew(crowd(authors, texts, ticks.astype(np.int32), ticks_per_hour))
 
 
 _TOLD: Final = (

@@ -96,6 +96,11 @@ class Trend:
     """The least of its signals' p-values so far."""
     q_value: float = 1.0
     revision: int = 0
+    """0: nobody was told of it yet."""
+    asked_authors: int = 0
+    """Authors of a day when it was last asked whether it takes off."""
+    probability: float = 0.0
+    """That it takes off, as of then; 1: it has."""
     told_members: tuple[int, ...] = ()
     settled: bool = False
     """Whether its members were compared with those told since they changed."""
@@ -118,6 +123,10 @@ class Trend:
         """Note that a signal came, went or has a new sample."""
         self._reels = self._named = None
         self.settled = False
+
+    def together(self, row: int) -> bool:
+        """Whether the signal in a row is a community."""
+        return any(s.row == row and s.kind == COMMUNITY for s in self.signals.values())
 
     def members(self, reels: I64) -> list[Signal]:
         """Return the signals to name, most reels first, without phrases within phrases.

@@ -302,7 +302,7 @@ def test_other_settings_are_not_taken_for_the_same(
     monkeypatch.setenv("GROUNDSWELL_EPOCH_SECONDS", "3")  # changes no result
     run(Request((reels,), state=Path("s"), batch_size=7), command(tmp_path, "killed"))
     monkeypatch.setenv("GROUNDSWELL_FDR", "0.2")
-    with pytest.raises(StateError, match=r"setting fdr was 0.01 .* and is 0.2 now"):
+    with pytest.raises(StateError, match=r"setting fdr was 0.1 .* and is 0.2 now"):
         run(request, command(tmp_path, "fine"))
 
 

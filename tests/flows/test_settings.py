@@ -40,8 +40,8 @@ def test_windows_may_be_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("FDR", "2", "expected a number above 0 and below 1"),
-        ("FDR", "nan", "expected a number above 0 and below 1"),
+        ("FDR", "2", "expected a number above 0 and at most 1"),
+        ("FDR", "nan", "expected a number above 0 and at most 1"),
         ("MIN_GROWTH", "inf", "expected a number at least 1 and at most 1,000"),
         ("TICK_SECONDS", "ten", "expected a whole number at least 60 and at most 3,600"),
         ("TICK_SECONDS", "700", "expected a number that divides an hour (3600)"),

@@ -8,6 +8,7 @@ import pytest
 from operators.blocks import Fresh
 from operators.catalogue import MERGE_UP_TO, Catalogue, Names, reel_ids
 from operators.strings import Strings
+from operators.synthesise import KnownReels
 from tests.operators.reels import reels_of
 
 Rows = list[tuple[int, int]]
@@ -62,12 +63,15 @@ def test_texts_and_authors_are_those_of_the_reels_known_at_a_tick(size: int) -> 
     catalogue = Catalogue(ticks=20, limit=10**6)
     for first in range(0, len(reels), size):
         catalogue.add(names(reels[first : first + size]))
-    wanted = np.array([reel for reel, _ in reels[::3]], np.uint64)
-    authors, texts = catalogue.texts(wanted, 40)
-    known = sorted(reel for reel, tick in reels[::3] if 20 <= tick <= 40)
+    wanted = np.unique(np.array([reel for reel, _ in reels[::3]], np.uint64))
+    told = catalogue.known(wanted, 40)
+    authors, texts, ticks = (column[told.there] for column in told[1:])
+    found = sorted((reel, tick) for reel, tick in reels[::3] if 20 <= tick <= 40)
+    known = [reel for reel, _ in found]
+    assert ticks.tolist() == [tick for _, tick in found]
     assert authors.tolist() == [reel + 1 for reel in known]
     assert texts.tolist() == [reel + 2 for reel in known]
-    again = catalogue.texts(wanted[::-1], 40)
+    again = KnownReels(catalogue, 40).reels(wanted[::-1])
     assert again[0].tolist() == authors.tolist()
 
 
@@ -79,8 +83,16 @@ def test_a_reel_that_two_partitions_tell_of_has_the_same_text_whichever_comes_fi
         catalogue = Catalogue(ticks=20, limit=100)
         for reels in order:
             catalogue.add(reels)
-        told.append([column.tolist() for column in catalogue.texts(one.reel, 20)])
-    assert told[0] == told[1] == [[6], [7]]
+        told.append([column.tolist() for column in catalogue.known(one.reel, 20)])
+    assert told[0] == told[1] == [[True], [6], [7], [20]]
+
+
+def test_the_volume_is_that_of_the_ticks_up_to_now() -> None:
+    catalogue = Catalogue(ticks=4, limit=100)
+    catalogue.add(names([(1, 20), (2, 20), (3, 21), (4, 23)]))
+    assert catalogue.volume(22, 4).tolist() == [0, 1, 2, 0]
+    assert catalogue.volume(23, 8).tolist() == [1, 0, 1, 2, 0, 0, 0, 0]
+    assert catalogue.volume(26, 8).tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
 
 
 def test_a_reel_is_known_for_so_many_ticks() -> None:

@@ -20,11 +20,25 @@ from trend.trends import MAX_MEMBERS, trend_id
 HOUR, DAY = 6, 144
 START = 2_950_000 // DAY * DAY
 WINDOWS = (1, 3, 6, 12, 24)
-SETTINGS = SynthesisSettings(tick_seconds=600, windows_h=WINDOWS, fdr=0.01, overlap=0.3)
+SETTINGS = SynthesisSettings(tick_seconds=600, windows_h=WINDOWS, fdr=1.0, overlap=0.3)
 SHARD = ShardSettings(600, WINDOWS, 8, 2.0, 16_000_000)
 Rows = npt.NDArray[np.void]
+Reels = npt.NDArray[np.uint64]
 Curve = npt.NDArray[np.float64]
 Reports = dict[int, list[tuple[ShardReports, slice]]]
+
+
+class Nobody:
+    """A platform of whose reels nothing is known."""
+
+    def reels(self, hashes: Reels) -> tuple[Reels, Reels, npt.NDArray[np.int64]]:
+        return hashes[:0], hashes[:0], np.zeros(0, np.int64)
+
+    def volume(self, ticks: int) -> npt.NDArray[np.int64]:
+        return np.zeros(ticks, np.int64)
+
+
+NOBODY = Nobody()
 
 
 @dataclass(frozen=True)
@@ -84,7 +98,9 @@ def synthesised(reports: Reports, seed: int = 0, crash: bool = False) -> list[To
         if crash:
             synthesis = pickle.loads(pickle.dumps(synthesis))
         order = rng.permutation(len(reports[tick])) if seed else range(len(reports[tick]))
-        for revision in synthesis.tick(tick, [reports[tick][i] for i in order], tests=1000):
+        for revision in synthesis.tick(
+            tick, [reports[tick][i] for i in order], tests=1000, known=NOBODY
+        ):
             trend = revision.trend
             members = tuple(signal.id for signal, _ in revision.members)
             told.append(
@@ -249,10 +265,10 @@ def test_a_trend_keeps_the_least_p_and_q_value_of_its_signals_so_far() -> None:
 
 def test_nothing_improbable_enough_is_a_trend() -> None:
     reports = reported(used(ONE, SOUND, "s-cat"), ticks=5 * DAY)
-    synthesis = Synthesis(replace(SETTINGS, fdr=1e-300))
-    assert [synthesis.tick(tick, reports[tick], tests=1000) for tick in sorted(reports)] == [
-        [] for _ in reports
-    ]
+    synthesis = Synthesis(replace(SETTINGS, burst_fdr=1e-300))
+    assert [
+        synthesis.tick(tick, reports[tick], tests=1000, known=NOBODY) for tick in sorted(reports)
+    ] == [[] for _ in reports]
 
 
 def test_what_is_no_longer_followed_is_forgotten() -> None:
@@ -260,7 +276,7 @@ def test_what_is_no_longer_followed_is_forgotten() -> None:
     reports = reported(used(ONE, SOUND, "s-cat"), used(later, SOUND, "s-dog"), ticks=20 * DAY)
     synthesis = Synthesis(SETTINGS)
     for tick in sorted(reports):
-        synthesis.tick(tick, reports[tick], tests=1000)
+        synthesis.tick(tick, reports[tick], tests=1000, known=NOBODY)
     assert [sorted(s.id for s in t.signals.values()) for t in synthesis.trends.values()] == [
         ["s-dog"]
     ]
@@ -283,7 +299,7 @@ def test_only_so_many_signals_are_known(limit: int, monkeypatch: pytest.MonkeyPa
     assert {one.members for one in told} >= {(f"tag{i}",) for i in range(limit)}
     synthesis = Synthesis(SETTINGS)
     for tick in sorted(reports):
-        synthesis.tick(tick, reports[tick], tests=1000)
+        synthesis.tick(tick, reports[tick], tests=1000, known=NOBODY)
         assert len(synthesis._owner) <= limit
         assert len(synthesis._signals) <= limit + len(reports[tick])
         assert set(synthesis._owner) <= set(synthesis._signals)
@@ -295,7 +311,7 @@ def test_what_is_known_of_a_signal_holds_no_reports() -> None:
     synthesis = Synthesis(SETTINGS)
     reports = reported(used(ONE, SOUND, "s-cat"), used(ONE, HASHTAG, "catdrop"), ticks=5 * DAY)
     for tick in sorted(reports):
-        synthesis.tick(tick, reports[tick], tests=1000)
+        synthesis.tick(tick, reports[tick], tests=1000, known=NOBODY)
     parts = [part for tick in reports for part, _ in reports[tick]]
     for signal in synthesis._signals.values():
         assert len(synthesis._followed.series(signal.row)) <= 48
@@ -305,11 +321,11 @@ def test_what_is_known_of_a_signal_holds_no_reports() -> None:
 def test_the_series_of_a_signal_in_no_trend_misses_no_hour() -> None:
     """It is reported each hour, though without a burst and mostly without details."""
     reports = reported(used(ONE, SOUND, "s-cat"), ticks=5 * DAY)
-    synthesis = Synthesis(replace(SETTINGS, fdr=1e-300))
+    synthesis = Synthesis(replace(SETTINGS, burst_fdr=1e-300))
     for tick in sorted(reports):
         for part, at in reports[tick] if synthesis._signals else []:
             part.numbers[at, bursts.BURST] = 0
-        synthesis.tick(tick, reports[tick], tests=1000)
+        synthesis.tick(tick, reports[tick], tests=1000, known=NOBODY)
         for signal in synthesis._signals.values():
             hours = [hour for hour, _, _ in synthesis._followed.series(signal.row)]
             assert hours == list(range(tick // HOUR - len(hours) + 1, tick // HOUR + 1))
@@ -322,3 +338,87 @@ def test_an_id_is_a_ulid_that_sorts_by_time() -> None:
     assert {len(name) for name in names} == {26}
     assert len({trend_id(signal, 5, 600) for signal in range(1000)}) == 1000
     assert trend_id(2**64 - 1, 0, 600).startswith("0000000000")
+
+
+class Platform:
+    """A platform with so many reels a tick, of whose reels all is known."""
+
+    def __init__(self, rows: Rows, per_tick: int) -> None:
+        self._of = {int(row["reel"]): row for row in rows}
+        self._per_tick = per_tick
+
+    def reels(self, hashes: Reels) -> tuple[Reels, Reels, npt.NDArray[np.int64]]:
+        rows = [self._of[reel] for reel in hashes.tolist()]
+        columns = [(int(row["author"]), 0, int(row["apply"])) for row in rows]
+        author, text, tick = zip(*columns, strict=True) if columns else ((), (), ())
+        return np.array(author, np.uint64), np.array(text, np.uint64), np.array(tick, np.int64)
+
+    def volume(self, ticks: int) -> npt.NDArray[np.int64]:
+        return np.full(ticks, self._per_tick)
+
+
+def first_told(rows: Rows, fdr: float, per_tick: int = 600) -> int | None:
+    """The authors so far when a signal is first told of."""
+    reports = reported(used(rows, SOUND, "s-cat"), ticks=5 * DAY, volume=per_tick)
+    synthesis = Synthesis(replace(SETTINGS, fdr=fdr))
+    known = Platform(rows, per_tick)
+    for tick in sorted(reports):
+        if synthesis.tick(tick, reports[tick], tests=1000, known=known):
+            return int(np.count_nonzero(rows["apply"] <= tick))
+    return None
+
+
+def fizzle(seed: int) -> Rows:
+    """Some 25 authors within six hours, and then nobody."""
+    return reels(logistic(5, 2 * DAY, 1.0, rise_h=0.7, lasts_h=4), seed)
+
+
+def test_what_fizzles_is_not_told_and_what_takes_off_is_while_it_is_small() -> None:
+    fizzles = [first_told(fizzle(seed), fdr=0.1) for seed in range(8)]
+    trends = [
+        first_told(reels(logistic(5, 2 * DAY, 9.0, rise_h=5), seed), 0.1) for seed in range(8)
+    ]
+    assert sum(told is not None for told in fizzles) <= 1
+    assert all(told is not None and told < 150 for told in trends)
+    assert [first_told(fizzle(seed), fdr=1.0) is not None for seed in range(8)] == [True] * 8
+
+
+def test_the_more_false_alerts_are_accepted_the_sooner_it_is_told() -> None:
+    rows = reels(logistic(5, 2 * DAY, 9.0, rise_h=5), seed=1)
+    told = [first_told(rows, fdr) or 10**9 for fdr in (0.02, 0.1, 0.3, 1.0)]
+    assert told == sorted(told, reverse=True)
+    assert told[0] > told[-1]
+
+
+def test_what_many_do_at_once_is_told_at_once() -> None:
+    """Hundreds within an hour, as after an earthquake, whatever the size of the platform."""
+    rows = reels(np.where(np.arange(5 * DAY) >= 2 * DAY, 60.0, 0.0), seed=1)
+    told = [first_told(rows, 0.1, per_tick) for per_tick in (100, 600, 5_000)]
+    assert all(one is not None and one <= 240 for one in told)
+
+
+def test_on_a_small_platform_a_hundredth_of_it_is_told_at_once() -> None:
+    rows = fizzle(seed=1)
+    assert first_told(rows, fdr=0.1, per_tick=8) == first_told(rows, fdr=1.0, per_tick=8)
+
+
+def test_it_learns_how_cascades_end() -> None:
+    """After many that fizzled, the next is less likely to take off."""
+    starts = range(DAY, 17 * DAY, 12 * HOUR)
+    curve = sum(
+        (np.roll(logistic(20, 2 * DAY, 1.0, rise_h=0.7, lasts_h=4), s - 2 * DAY) for s in starts),
+        np.zeros(20 * DAY),
+    )
+    rows = reels(curve, seed=4)
+    number = (rows["tick"] - START) // (12 * HOUR)
+    signals = [used(rows[number == n], HASHTAG, f"tag{n}") for n in np.unique(number)]
+    reports = reported(*signals, ticks=20 * DAY, volume=600)
+    synthesis = Synthesis(replace(SETTINGS, fdr=0.1))
+    learner = synthesis.candidates.learner
+    z = learner.regressors(0.0, np.log(20.0))
+    before = learner.probability(z)
+    for tick in sorted(reports):
+        known = Platform(rows, 600)
+        synthesis.tick(tick, reports[tick], tests=1000, known=known)
+    assert learner.probability(z) < before - 0.02
+    assert len(synthesis.candidates) <= 8

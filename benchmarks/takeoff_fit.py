@@ -1,0 +1,212 @@
+"""Fits what is known of cascades before a stream is seen: `python -m benchmarks.takeoff_fit`.
+
+Simulates streams of several sizes, with more and fewer cascades that fizzle, and replays them with
+nothing told. Each time a candidate is asked about, its features are kept, with whether it names a
+planted trend. Trees (`trend.trees`) are fitted to all of them and written to
+`trend/takeoff_prior.py`; how good they are is printed from five fits that each leave out a fifth of
+the streams. None of the seeds is one that `benchmarks.quality` uses.
+"""
+
+import argparse
+import pickle
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+from unittest.mock import patch
+
+import numpy as np
+import numpy.typing as npt
+from bytewax.run import cli_main
+
+from flows.detect import Ends, build
+from flows.evaluate import read_truth
+from flows.settings import load
+from flows.simulate import simulate_to
+from operators.sinks.jsonl import TrendsFile
+from operators.sources.files import FileSource
+from trend import candidates, trees
+from trend.evaluation import Alert, _Known
+from trend.kinds import COMMUNITY, KINDS
+from trend.simulator import SimulatorSettings
+from trend.simulator.truth import TruthMember
+
+FIRST_SEED: Final = 1000
+SIZES: Final = (24_000, 24_000, 6_000, 24_000, 60_000, 24_000, 12_000, 24_000, 3_000)
+"""Reels a day of the streams, in turns."""
+FIZZLES: Final = (1.0, 1.0, 1.0, 0.6, 1.0, 1.5)
+"""Fizzles of the streams against the standard, in turns."""
+TREES: Final = 160
+DEPTH: Final = 4
+DIGITS: Final = 4
+FOLDS: Final = 5
+WIDTH: Final = 96
+PRIOR: Final = Path(__file__).parent.parent / "trend" / "takeoff_prior.py"
+F64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """All that was asked of one stream, in its order: n times."""
+
+    features: F64  # [n, p]
+    trend: list[str]  # [n]
+    tick: npt.NDArray[np.int64]  # [n]
+    keys: list[frozenset[str]]  # [n] planted trends that it names
+    cause: list[str]  # [n] of those that name none
+    peaks: dict[str, float]  # planted trend -> tick of its peak
+    starts: dict[str, float]
+
+
+def asked(stream: SimulatorSettings) -> Stream:
+    """Simulate a stream and keep all that is asked about its candidates."""
+    kept: list[tuple[str, int, F64, tuple[TruthMember, ...]]] = []
+
+    class Keeping(candidates.Candidates):
+        def _features(self, trend: Any, row: int, followed: Any, started: int, *more: Any) -> F64:
+            x = super()._features(trend, row, followed, started, *more)
+            members = tuple(
+                TruthMember(kind=KINDS[one.kind], id=one.id)
+                for signal in trend.signals.values()
+                for one in (signal.parts if signal.kind == COMMUNITY else (signal,))
+            )
+            kept.append((trend.id, more[0], x, members))
+            return x
+
+        def tells(self, *given: Any, **more: Any) -> bool:
+            super().tells(*given, **more)
+            return False
+
+    with (
+        TemporaryDirectory(prefix="groundswell-") as folder,
+        patch("trend.synthesis.Candidates", Keeping),
+    ):
+        written = simulate_to(Path(folder), stream)
+        settings = load(graph=True)
+        source = FileSource([str(written.reels_file)], settings.batch_size)
+        ends = Ends(source, source.list_parts(), [TrendsFile(Path(folder, "trends.jsonl"))])
+        cli_main(build(settings, ends))  # type: ignore[no-untyped-call]
+        truth = read_truth(written.truth_file)
+    known = _Known(truth)
+    seconds = settings.tick_seconds
+    alerts = [
+        Alert(trend_id=name, event_time=datetime.fromtimestamp((t + 1) * seconds, UTC), members=m)
+        for name, t, _, m in kept
+    ]
+    keys = [known.named(alert) for alert in alerts]
+    return Stream(
+        features=np.array([x for _, _, x, _ in kept]),
+        trend=[name for name, *_ in kept],
+        tick=np.array([t for _, t, *_ in kept]),
+        keys=keys,
+        cause=["" if k else known.cause(alert) for k, alert in zip(keys, alerts, strict=True)],
+        peaks={one.key: one.peak.timestamp() / seconds - 1 for one in truth.trends},
+        starts={one.key: one.start.timestamp() / seconds - 1 for one in truth.trends},
+    )
+
+
+def fitted(streams: Sequence[Stream]) -> trees.Trees:
+    """Fit trees; all that was asked of a candidate weighs as the root of how often it was asked."""
+    x = np.concatenate([one.features for one in streams])
+    y = np.concatenate([[float(bool(keys)) for keys in one.keys] for one in streams])
+    weights = []
+    for one in streams:
+        _, which, times = np.unique(one.trend, return_inverse=True, return_counts=True)
+        weights.append(times[which] ** -0.5)
+    return trees.fit(x, y, np.concatenate(weights), TREES, DEPTH)
+
+
+def probabilities(stream: Stream, prior: trees.Trees) -> F64:
+    """Return P at each asking, float64[n]."""
+    log_odds = np.array([trees.log_odds(prior, x) for x in stream.features])
+    p: F64 = 1 / (1 + np.exp(-log_odds))
+    return p
+
+
+def marked(stream: Stream, probability: F64, threshold: float) -> dict[str, float]:
+    """Alerts at the first P above a threshold: how many, right, and before the peak."""
+    told: set[str] = set()
+    first: dict[str, float] = {}
+    right = expected = 0.0
+    for p, name, tick, keys in zip(
+        probability.tolist(), stream.trend, stream.tick.tolist(), stream.keys, strict=True
+    ):
+        if name in told or p < threshold:
+            continue
+        told.add(name)
+        right += bool(keys)
+        expected += p
+        for key in keys:
+            first.setdefault(key, tick)
+    early = sum(first.get(key, np.inf) <= peak for key, peak in stream.peaks.items())
+    half = sum(
+        first.get(key, np.inf) <= (peak + stream.starts[key]) / 2
+        for key, peak in stream.peaks.items()
+    )
+    return {
+        "alerts": len(told),
+        "right": right,
+        "expected": expected,
+        "early": early,
+        "half": half,
+        "planted": len(stream.peaks),
+    }
+
+
+def source_of(prior: trees.Trees) -> str:
+    """Return the module that holds the trees: one a line, questions and then leaves."""
+    lines = [
+        '"""What is known of cascades before any stream; `benchmarks.takeoff_fit` makes it."""',
+        "",
+        "from typing import Final",
+        "",
+        "from trend.trees import parsed",
+        "",
+        "# Each line a tree: column > threshold for each depth, then what its leaves add.",
+        "# fmt: off",
+        f'TREES: Final = parsed({prior.base:.{DIGITS}f}, """',
+    ]
+    for feature, threshold, value in zip(*prior[1:], strict=True):
+        asks = " ".join(f"{f}>{t:g}" for f, t in zip(feature, threshold, strict=True))
+        lines.append(f"{asks} : {' '.join(f'{v:.3f}' for v in value)}")
+    return "\n".join([*lines, '""")  # noqa: E501', "# fmt: on", ""])
+
+
+def main() -> None:
+    """Simulate, print how good the fits are, and write the last."""
+    standard = SimulatorSettings()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--streams", type=int, default=27)
+    parser.add_argument("--keep", type=Path, help="file to keep what was asked in, and to go on")
+    given = parser.parse_args()
+    streams: list[Stream] = []
+    if given.keep and given.keep.exists():
+        streams = pickle.loads(given.keep.read_bytes())
+    for number in range(len(streams), given.streams):
+        size = SIZES[number % len(SIZES)]
+        stream = replace(standard, seed=FIRST_SEED + number, reels_per_day=size, pairs=10)
+        fizzles = stream.planned()[1] * FIZZLES[number % len(FIZZLES)]
+        streams.append(asked(replace(stream, fizzles=round(fizzles))))
+        print(f"stream {number} of {size} reels a day is done", file=sys.stderr)
+        if given.keep:
+            given.keep.write_bytes(pickle.dumps(streams))
+    held = []
+    for fold in range(FOLDS):
+        prior = fitted([one for at, one in enumerate(streams) if at % FOLDS != fold])
+        left_out = [one for at, one in enumerate(streams) if at % FOLDS == fold]
+        held += [(one, probabilities(one, prior)) for one in left_out]
+    print("threshold  before peak  first half  precision  expected precision")
+    for threshold in (0.0, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95):
+        all_of = [marked(one, p, threshold) for one, p in held]
+        sums = {name: sum(one[name] for one in all_of) for name in all_of[0]}
+        early, half = (sums[name] / sums["planted"] for name in ("early", "half"))
+        right, expected = (sums[name] / max(sums["alerts"], 1) for name in ("right", "expected"))
+        print(f"{threshold:9.2f}  {early:11.3f}  {half:10.3f}  {right:9.3f}  {expected:18.3f}")
+    PRIOR.write_text(source_of(fitted(streams)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What is seen of a cascade: the same however it is told, and in the platform's own time."""
+
+import numpy as np
+import pytest
+
+from trend.takeoff import FEATURES, features, size_of
+
+TICKS = np.array([0, 1, 5, 6, 12, 30, 60])
+AUTHORS = np.array([1, 2, 3, 4, 5, 6, 7], np.uint64)
+
+
+def seen(
+    ticks: np.ndarray = TICKS, authors: np.ndarray = AUTHORS, volume: np.ndarray | None = None
+) -> dict[str, float]:
+    volume = np.full(216, 100) if volume is None else volume
+    found = features(ticks, authors, volume, 6, 2.0, [7, 5], 12.0, 0.1, False)
+    assert found.shape == (len(FEATURES),)
+    assert np.isfinite(found).all()
+    return dict(zip(FEATURES, found.tolist(), strict=True))
+
+
+def test_each_author_counts_once_and_from_the_first_reel() -> None:
+    again = seen(np.r_[TICKS, 0, 0], np.r_[AUTHORS, AUTHORS[6], AUTHORS[6]])
+    once = seen()
+    ages = [name for name in FEATURES if name.startswith("age_")]
+    assert [again[name] for name in ages] == [once[name] for name in ages]
+    assert again["authors"] == once["authors"] == pytest.approx(np.log(7))
+    assert again["reels_an_author"] == pytest.approx(9 / 7)
+    assert again["most_of_one"] == pytest.approx(3 / 9)
+
+
+def test_the_order_of_reels_says_nothing() -> None:
+    order = np.random.default_rng(1).permutation(TICKS.size)
+    assert seen(TICKS[order], AUTHORS[order]) == seen()
+
+
+def test_an_hour_of_twice_the_platform_is_two_hours() -> None:
+    """What came just before a surge is as old as the reels posted since, not as the clock says."""
+    surge = np.full(216, 100)
+    surge[:12] = 300
+    old = np.full(3, 12)
+    ages = [seen(old, AUTHORS[:3], volume)["age_50"] for volume in (np.full(216, 100), surge)]
+    assert ages[1] > ages[0] + 0.5
+
+
+def test_nothing_known_is_a_feature_too() -> None:
+    none = np.zeros(0, np.int64)
+    seen(none, none.astype(np.uint64), np.zeros(216, np.int64))
+
+
+@pytest.mark.parametrize(("volume", "size"), [(0, 0), (1_000, 10), (6_400, 64), (10**6, 64)])
+def test_what_is_small_on_a_large_platform_is_large_on_a_small_one(volume: int, size: int) -> None:
+    assert size_of(volume) == size

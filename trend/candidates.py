@@ -1,0 +1,148 @@
+"""Cascades that nobody was told of yet: asked as they grow whether they take off.
+
+A candidate is asked about when its authors have grown by `takeoff.STEP`. It is told when the
+`Learner` finds it likely enough, or when it is large already (`takeoff.is_large`).
+`takeoff.HORIZON_H` hours after it was first asked about, what became of it is learned.
+
+All of it happens at ticks, in the order of the trends' numbers and of their ids.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from trend import takeoff
+from trend.followed import NOT_REPORTED, Followed
+from trend.learner import Learner
+from trend.trees import Trees, log_odds
+from trend.trends import Trend
+
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
+
+DAY_H: Final = 24
+
+
+class Known(Protocol):
+    """What is known of the platform's reels at a tick."""
+
+    def reels(self, hashes: U64) -> tuple[U64, U64, I64]:
+        """Return the authors, the sketches of the captions and the ticks of those known."""
+
+    def volume(self, ticks: int) -> I64:
+        """Return the platform's reels in so many ticks, int64[ticks], this one first."""
+
+
+@dataclass(slots=True)
+class Candidate:
+    """What is kept of a cascade until it is settled whether it took off."""
+
+    due: int
+    """Tick at which that is."""
+    size: float
+    """Reels from which on it has."""
+    reels: float
+    """Of its leader so far: those of the day before it was first asked about, and since."""
+    asked: list[F64] = field(default_factory=list)
+
+
+class Candidates:
+    """All that is not settled.
+
+    Args:
+        fdr: as of `Learner`.
+        trees: of `takeoff.FEATURES`.
+        windows_h: lengths of the windows in hours, rising.
+    """
+
+    def __init__(
+        self, fdr: float, trees: Trees, ticks_per_hour: int, windows_h: tuple[int, ...]
+    ) -> None:
+        self.learner = Learner(fdr)
+        self._trees = trees
+        self._ticks_per_hour = ticks_per_hour
+        self._shortest_h = windows_h[0]
+        self._open: dict[str, Candidate] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def hour(self, trend: Trend, row: int, followed: Followed) -> None:
+        """Count the reels of an hour that ends, of a trend led by the signal in a row."""
+        candidate = self._open.get(trend.id)
+        if candidate is not None:
+            columns = followed.columns
+            last = columns.signals["last_hour"][row] % columns.hours.shape[1]
+            reels = float(columns.hours[row, last, 0])
+            candidate.reels += reels if reels != NOT_REPORTED else 0.0
+
+    def settle(self, tick: int) -> None:
+        """Learn from those whose time has come."""
+        due = [(one.due, name) for name, one in self._open.items() if one.due <= tick]
+        for _, name in sorted(due):
+            candidate = self._open.pop(name)
+            self.learner.learn(candidate.asked, candidate.reels >= candidate.size)
+
+    def asks(self, trend: Trend, row: int, followed: Followed) -> bool:
+        """Whether a trend that was not told has grown enough to ask about it."""
+        authors = int(followed.columns.authors[row, -1])
+        return authors >= takeoff.STEP * trend.asked_authors
+
+    def tells(
+        self, trend: Trend, row: int, followed: Followed, started: int, tick: int, known: Known
+    ) -> bool:
+        """Say whether to tell of a trend now, and keep what was seen of it.
+
+        Args:
+            row: of its leader.
+            started: tick in which its burst began.
+        """
+        columns, day = followed.columns, DAY_H * self._ticks_per_hour
+        volume = known.volume(day + day // 2)
+        authors = int(columns.authors[row, -1])
+        size = takeoff.size_of(float(volume[:day].sum()))
+        if trend.asked_authors == 0:
+            due = tick + takeoff.HORIZON_H * self._ticks_per_hour
+            self._open[trend.id] = Candidate(due, size, float(columns.reels[row, -1]))
+        trend.asked_authors = authors
+        x = self._features(trend, row, followed, started, tick, known, volume)
+        z = self.learner.regressors(log_odds(self._trees, x), float(x[0]))
+        trend.probability = self.learner.probability(z)
+        candidate = self._open.get(trend.id)
+        if candidate is not None:
+            candidate.asked.append(z)
+        hourly = int(columns.authors[row, 0]) / self._shortest_h
+        if takeoff.is_large(authors, hourly, float(volume[:day].sum())):
+            trend.probability = 1.0
+            return True
+        return self.learner.tells(trend.probability)
+
+    def _features(
+        self,
+        trend: Trend,
+        row: int,
+        followed: Followed,
+        started: int,
+        tick: int,
+        known: Known,
+        volume: I64,
+    ) -> F64:
+        columns = followed.columns
+        authors, _, ticks = known.reels(trend.reels.reels)
+        signal, hours = columns.signals[row], columns.hours[row, :, 0]
+        at = np.arange(signal["first_hour"], signal["last_hour"] + 1)
+        reels = np.maximum(hours[at % hours.size], 0.0)
+        return takeoff.features(
+            tick - ticks,
+            authors,
+            volume,
+            self._ticks_per_hour,
+            float(columns.expected[row, -1]),
+            [one.sample.reels.size for one in trend.signals.values()],
+            (tick - started) / self._ticks_per_hour,
+            float(reels[:-DAY_H].sum() + 0.5) / float(reels[-DAY_H:].sum() + 0.5),
+            trend.together(row),
+        )

@@ -1,0 +1,134 @@
+"""Will it take off? What is seen of a cascade while it is small, and what such cascades came to.
+
+A cascade *takes off* when it reaches so many reels (`size_of`). Most never do. How likely it is:
+
+    log-odds   of boosted trees (`trend.trees`) over `FEATURES`, fitted on simulated streams
+    P          a logistic regression on them, whose coefficients move with every cascade that
+               ended in this stream (`Learner`)
+
+A trend is told when P passes a threshold (`trend.learner`), or when it is large already
+(`is_large`).
+
+Source: Cheng et al., "Can cascades be predicted?" (2014), for what tells.
+"""
+
+import math
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
+
+FEATURES: Final = (
+    "authors",  # log of those of the last day
+    "excess",  # log of their number over the expected one
+    "expected",  # log of that
+    "age_0",  # log of the hours, of the platform's mean volume, since the newest author came
+    "age_10",  # the same since a tenth of the authors had still to come, and so on
+    "age_25",
+    "age_50",
+    "age_75",
+    "age_100",
+    "most_of_one",  # share of the reels that one author has
+    "reels_an_author",
+    "signals",  # that rise together, up to 8
+    "second",  # reels of the second-largest of them over those of the largest
+    "age",  # log of the hours since the first use in the burst
+    "day_before",  # log of the reels a day ago over those of the last day
+    "together",  # 1: they are people who bring known signals together
+)
+"""What is seen of a cascade. Platform hours leave out of it what nights, surges and outages do."""
+
+QUANTILES: Final = np.array([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])
+SIZE: Final = 64
+"""Reels of something that took off, on a large platform."""
+SHARE: Final = 0.01
+"""Share of the platform's reels of a day from which on anything small has taken off."""
+LARGE: Final = 4 * SIZE
+"""Authors of a day from which on anything has taken off."""
+HORIZON_H: Final = 72
+"""Hours after it was first asked about that it is settled whether a cascade took off."""
+STEP: Final = 1.15
+"""It is asked again whether a cascade takes off when its authors have grown by this."""
+
+
+def size_of(volume: float) -> float:
+    """Return from how many reels a day on something has taken off.
+
+    Args:
+        volume: reels of the platform in a day.
+
+    Example:
+        >>> size_of(24_000), size_of(2_000)
+        (64.0, 20.0)
+    """
+    return min(float(SIZE), SHARE * volume)
+
+
+def is_large(authors: int, hourly: float, volume: float) -> bool:
+    """Say whether something is large already, however it came to be so.
+
+    Args:
+        authors: of a day.
+        hourly: authors an hour of late.
+        volume: reels of the platform in a day.
+
+    Example:
+        >>> is_large(20, 4.0, 1e5), is_large(70, 70.0, 1e5), is_large(20, 4.0, 2_000)
+        (False, True, True)
+    """
+    return authors >= min(float(LARGE), SHARE * volume) or hourly >= SIZE
+
+
+def features(
+    ticks: I64,
+    authors: U64,
+    volume: I64,
+    ticks_per_hour: int,
+    expected: float,
+    signals: list[int],
+    age_h: float,
+    day_before: float,
+    together: bool,
+) -> F64:
+    """Return `FEATURES` of a cascade, float64[16].
+
+    Args:
+        ticks: of the reels of its last day, int64[n], counted back from now: 0 is the newest.
+        authors: hashes of their authors, uint64[n].
+        volume: reels of the platform in each tick, int64[m], newest first.
+        expected: authors in a day.
+        signals: sizes of the samples of reels of the signals that rise together.
+        age_h: since the first use in the burst.
+        day_before: reels a day ago over those of the last day.
+    """
+    hourly = max(volume.sum() * ticks_per_hour / max(np.count_nonzero(volume), 1), 1.0)
+    until = np.cumsum(volume)
+    middle = (until - volume / 2) / hourly
+    # Sorted by author, newest first: of each author the last one counts, who came with it.
+    order = np.lexsort((ticks, authors))
+    ticks, authors = ticks[order], authors[order]
+    last = np.flatnonzero(np.r_[authors[1:] != authors[:-1], np.ones(min(authors.size, 1), bool)])
+    reels = np.diff(last, prepend=-1)
+    ages = np.sort(middle[np.minimum(ticks[last], middle.size - 1)])
+    n = max(last.size, 1)
+    marks = np.quantile(ages, QUANTILES) if ages.size else np.full(QUANTILES.size, 24.0)
+    largest = sorted(signals, reverse=True)
+    return np.array(
+        [
+            math.log(n),
+            math.log(n / max(expected, 0.4)),
+            math.log(max(expected, 0.4)),
+            *np.log(marks + 0.25),
+            reels.max(initial=0) / max(authors.size, 1),
+            authors.size / n,
+            min(len(signals), 8),
+            largest[1] / max(largest[0], 1) if len(largest) > 1 else 0.0,
+            math.log(max(age_h, 0.0) + 0.5),
+            math.log(day_before + 0.01),
+            float(together),
+        ]
+    )
