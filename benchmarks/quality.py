@@ -49,7 +49,7 @@ ROOT: Final = Path(__file__).parents[1]
 OURS: Final = "Groundswell"
 AS_SET: Final = "as set"
 KNOB: Final = "fdr"
-VALUES: Final = (0.3, 0.1, 0.03, 1e-3, 1e-5, 1e-8, 1e-12)
+VALUES: Final = (1.0, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02)
 BUDGETS: Final = (5, 10, 20, 50, 100, 200)
 """Alerts a day."""
 SHOWN: Final = (10, 50, 200)

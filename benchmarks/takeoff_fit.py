@@ -1,6 +1,6 @@
 """Fits what is known of cascades before a stream is seen: `python -m benchmarks.takeoff_fit`.
 
-Simulates streams of several sizes, with more and fewer cascades that fizzle, and replays them with
+Simulates streams of several sizes, standard and varied, with more and fewer cascades that fizzle, and replays them with
 nothing told. Each time a candidate is asked about, its features are kept, with whether it names a
 planted trend. Trees (`trend.trees`) are fitted to all of them and written to
 `trend/takeoff_prior.py`; how good they are is printed from five fits that each leave out a fifth of
@@ -39,6 +39,8 @@ SIZES: Final = (24_000, 24_000, 6_000, 24_000, 60_000, 24_000, 12_000, 24_000, 3
 """Reels a day of the streams, in turns."""
 FIZZLES: Final = (1.0, 1.0, 1.0, 0.6, 1.0, 1.5)
 """Fizzles of the streams against the standard, in turns."""
+STANDARD: Final = 27
+"""Streams of the standard kind; those after them are varied."""
 TREES: Final = 160
 DEPTH: Final = 4
 DIGITS: Final = 4
@@ -156,6 +158,14 @@ def marked(stream: Stream, probability: F64, threshold: float) -> dict[str, floa
     }
 
 
+def _line(marks: Sequence[dict[str, float]]) -> str:
+    """Return the figures of some streams together."""
+    sums = {name: sum(one[name] for one in marks) for name in marks[0]}
+    early, half = (sums[name] / sums["planted"] for name in ("early", "half"))
+    right, expected = (sums[name] / max(sums["alerts"], 1) for name in ("right", "expected"))
+    return f"  {early:11.3f}  {half:10.3f}  {right:9.3f}  {expected:18.3f}"
+
+
 def source_of(prior: trees.Trees) -> str:
     """Return the module that holds the trees: one a line, questions and then leaves."""
     lines = [
@@ -179,7 +189,7 @@ def main() -> None:
     """Simulate, print how good the fits are, and write the last."""
     standard = SimulatorSettings()
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--streams", type=int, default=27)
+    parser.add_argument("--streams", type=int, default=45)
     parser.add_argument("--keep", type=Path, help="file to keep what was asked in, and to go on")
     given = parser.parse_args()
     streams: list[Stream] = []
@@ -189,7 +199,8 @@ def main() -> None:
         size = SIZES[number % len(SIZES)]
         stream = replace(standard, seed=FIRST_SEED + number, reels_per_day=size, pairs=10)
         fizzles = stream.planned()[1] * FIZZLES[number % len(FIZZLES)]
-        streams.append(asked(replace(stream, fizzles=round(fizzles))))
+        stream = replace(stream, fizzles=round(fizzles), varied=number >= STANDARD)
+        streams.append(asked(stream))
         print(f"stream {number} of {size} reels a day is done", file=sys.stderr)
         if given.keep:
             given.keep.write_bytes(pickle.dumps(streams))
@@ -198,13 +209,13 @@ def main() -> None:
         prior = fitted([one for at, one in enumerate(streams) if at % FOLDS != fold])
         left_out = [one for at, one in enumerate(streams) if at % FOLDS == fold]
         held += [(one, probabilities(one, prior)) for one in left_out]
+    held.sort(key=lambda pair: [one is pair[0] for one in streams].index(True))
     print("threshold  before peak  first half  precision  expected precision")
     for threshold in (0.0, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95):
         all_of = [marked(one, p, threshold) for one, p in held]
-        sums = {name: sum(one[name] for one in all_of) for name in all_of[0]}
-        early, half = (sums[name] / sums["planted"] for name in ("early", "half"))
-        right, expected = (sums[name] / max(sums["alerts"], 1) for name in ("right", "expected"))
-        print(f"{threshold:9.2f}  {early:11.3f}  {half:10.3f}  {right:9.3f}  {expected:18.3f}")
+        for kind, part in (("standard", all_of[:STANDARD]), ("varied", all_of[STANDARD:])):
+            if part:
+                print(f"{threshold:9.2f}{_line(part)}  {kind}")
     PRIOR.write_text(source_of(fitted(streams)), encoding="utf-8")
 
 

@@ -88,7 +88,7 @@ def test_a_reel_with_a_transcript_adds_only_what_is_new(
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("FDR", "2", "a number above 0 and below 1"),
+        ("FDR", "2", "a number above 0 and at most 1"),
         ("TICK_SECONDS", "675", "a number that divides an hour (3600)"),
         ("WINDOWS_H", "1,3,48", "rising whole hours from 1 to 24"),
         ("EPOCH_SECONDS", "soon", "a number above 0"),
