@@ -1,8 +1,8 @@
 """Fits what is known of cascades before a stream is seen: `python -m benchmarks.takeoff_fit`.
 
-Simulates streams of several sizes, standard and varied, with more and fewer cascades that fizzle, and replays them with
-nothing told. Each time a candidate is asked about, its features are kept, with whether it names a
-planted trend. Trees (`trend.trees`) are fitted to all of them and written to
+Simulates streams of several sizes, standard and varied, with more and fewer cascades that fizzle,
+and replays them with nothing told. Each time a candidate is asked about its features are kept, with
+whether it names a planted trend. Trees (`trend.trees`) are fitted to all of them and written to
 `trend/takeoff_prior.py`; how good they are is printed from five fits that each leave out a fifth of
 the streams. None of the seeds is one that `benchmarks.quality` uses.
 """
@@ -41,7 +41,7 @@ FIZZLES: Final = (1.0, 1.0, 1.0, 0.6, 1.0, 1.5)
 """Fizzles of the streams against the standard, in turns."""
 STANDARD: Final = 27
 """Streams of the standard kind; those after them are varied."""
-TREES: Final = 160
+TREES: Final = 300
 DEPTH: Final = 4
 DIGITS: Final = 4
 FOLDS: Final = 5

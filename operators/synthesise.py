@@ -20,7 +20,7 @@ from operators.durable.machine import Machine
 from operators.links import Linked, Links, Sight, sight
 from operators.routing import PLACES, key_at
 from operators.watermarks import Watermarks
-from operators.wording import behind, name_of, summary_of, why
+from operators.wording import behind, chance, name_of, summary_of, why
 from schemas import trends as contract
 from trend.bursts import TICK
 from trend.kinds import KINDS
@@ -187,6 +187,8 @@ class Synthesise:
         reason = why(
             members, height.authors, height.expected, hours[height.window], revision.together
         )
+        if revision.trend.revision == 1:
+            reason += chance(revision.trend.probability)
         authors = revision.authors[height.window]
         if height.tick == tick or height.authors == authors:
             return reason

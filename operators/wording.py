@@ -70,6 +70,16 @@ def behind(one: Crowd) -> str:
     return reason
 
 
+def chance(probability: float) -> str:
+    """Return how many of ten things like it take off; nothing of what has.
+
+    Example:
+        >>> chance(0.84)
+        '; 8 in 10 like it take off'
+    """
+    return f"; {round(10 * probability)} in 10 like it take off" if probability < 1.0 else ""
+
+
 def _quoted(member: Member) -> str:
     return f"“{member.label}”" if member.kind == "phrase" else member.label
 
