@@ -27,7 +27,6 @@ from operators.blocks import (
     Poll,
     Reject,
     ShardRows,
-    Together,
 )
 from operators.catalogue import reel_ids
 from operators.cooccur import Cooccurring
@@ -42,6 +41,7 @@ from operators.links import Linked
 from operators.routing import keys_of
 from operators.sources.board import Board
 from operators.synthesise import ONE, SynthesiseSettings, Synthesising, Told
+from operators.together import Together
 from schemas.trends import Trend
 from trend.budget import ShardSettings, for_counts
 from trend.graph.challenges import ChallengeSettings

@@ -115,24 +115,6 @@ class Fresh:
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
-    """The sounds and hashtags of n new reels of one poll, and how far its partition is complete."""
-
-    partition: str
-    reel: npt.NDArray[np.uint64]  # [n]
-    author: npt.NDArray[np.uint64]  # [n]
-    apply: npt.NDArray[np.int32]  # [n] tick at which it takes effect
-    bounds: npt.NDArray[np.int32]  # [n + 1] those of reel i are from `bounds[i]` on
-    signal: npt.NDArray[np.uint64]  # [s] hashes
-    kind: npt.NDArray[np.uint8]  # [s]
-    label_at: npt.NDArray[np.int32]  # [s] start in `labels`
-    label_len: npt.NDArray[np.int32]  # [s]
-    labels: npt.NDArray[np.uint8]  # as those of `ShardRows`
-    closed: int
-    end: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ShardRows:
     """One poll's rows for one shard, or only the news that its partition's watermark moved."""
 

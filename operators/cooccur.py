@@ -5,21 +5,30 @@ counts their pairs. It reports as a shard does, so that `operators.synthesise` w
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
-from operators.blocks import GRAPH, Together
+from operators.blocks import GRAPH
 from operators.detect import ShardReport
 from operators.durable.machine import Machine
+from operators.together import Names, Together
 from operators.watermarks import Watermarks
-from trend.graph.challenges import Challenges, ChallengeSettings, Labels
+from trend.compiled import kernel
+from trend.graph.arrays import I64, U64
+from trend.graph.challenges import Challenges, ChallengeSettings, Name
 from trend.graph.reporting import nothing
 from trend.graph.watched import Hour
-from trend.slices import pack
 
-I64 = npt.NDArray[np.int64]
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The reels of a poll that take effect in one hour."""
+
+    reels: Hour
+    names: Names
+    """Of their signals."""
 
 
 class Cooccurring(Machine[Together, ShardReport]):
@@ -30,7 +39,7 @@ class Cooccurring(Machine[Together, ShardReport]):
         self._windows = len(settings.windows_h)
         self._challenges = Challenges(settings)
         self._marks = Watermarks(partitions)
-        self._waiting: dict[int, list[Together]] = {}
+        self._waiting: dict[int, list[Part]] = {}
         """Hour -> reels of it."""
         self._through: int | None = None
 
@@ -49,78 +58,82 @@ class Cooccurring(Machine[Together, ShardReport]):
             return []
         self._through = through
         complete = (through + 1) // self._ticks_per_hour
-        reports = [
-            self._challenges.hour(hour, *joined(self._waiting.pop(hour)))
-            for hour in sorted(hour for hour in self._waiting if hour < complete)
-        ]
+        reports = []
+        for hour in sorted(hour for hour in self._waiting if hour < complete):
+            parts = self._waiting.pop(hour)
+            named = Naming(parts)
+            reports.append(self._challenges.hour(hour, joined([p.reels for p in parts]), named))
         return [ShardReport(GRAPH, one) for one in (*reports, nothing(through, self._windows))]
 
 
-def by_hour(value: Together, ticks_per_hour: int) -> list[tuple[int, Together]]:
+def by_hour(value: Together, ticks_per_hour: int) -> list[tuple[int, Part]]:
     """Cut the reels of a poll by the hour in which they take effect."""
     hours = value.apply // ticks_per_hour
     if not hours.size:
         return []
     order = np.argsort(hours, kind="stable")
-    cuts = np.flatnonzero(np.diff(hours[order])) + 1
-    return [(int(hours[rows[0]]), _rows(value, rows)) for rows in np.split(order, cuts)]
+    hours = hours[order]
+    bounds = np.zeros(order.size + 1, np.int64)
+    np.cumsum(np.diff(value.bounds)[order], out=bounds[1:])
+    uses = np.empty(value.signal.size, np.int64)
+    _uses(value.bounds, order, uses)
+    reel, author, signal = value.reel[order], value.author[order], value.signal[uses]
+    names = value.names.take(uses)
+    cuts = [0, *(np.flatnonzero(np.diff(hours)) + 1).tolist(), hours.size]
+    parts = []
+    for start, stop in pairwise(cuts):
+        own = slice(bounds[start], bounds[stop])
+        reels = Hour(
+            reel[start:stop],
+            author[start:stop],
+            bounds[start : stop + 1] - bounds[start],
+            signal[own],
+        )
+        part = Names(names.kind[own], names.start[own], names.length[own], names.labels)
+        parts.append((int(hours[start]), Part(reels, part)))
+    return parts
 
 
-def _rows(value: Together, rows: I64) -> Together:
-    sizes = np.diff(value.bounds)[rows]
-    bounds = np.zeros(rows.size + 1, np.int32)
-    np.cumsum(sizes, out=bounds[1:])
-    uses = _uses(value.bounds, rows, int(bounds[-1]))
-    lengths = value.label_len[uses]
-    labels, starts = pack(value.labels, value.label_at[uses], lengths)
-    return Together(
-        value.partition,
-        value.reel[rows],
-        value.author[rows],
-        value.apply[rows],
-        bounds,
-        value.signal[uses],
-        value.kind[uses],
-        starts,
-        lengths,
-        labels,
-        value.closed,
-        value.end,
-    )
-
-
-@njit(cache=True, nogil=True)
-def _uses(bounds: npt.NDArray[np.int32], rows: I64, size: int) -> I64:
-    """Return the places of the uses of some reels."""
-    uses = np.empty(size, np.int64)
+@kernel
+def _uses(bounds: I64, order: I64, uses: I64) -> None:
+    """Fill in the places of the uses of reels in this order."""
     at = 0
-    for row in rows:
-        for use in range(bounds[row], bounds[row + 1]):
+    for reel in order:
+        for use in range(bounds[reel], bounds[reel + 1]):
             uses[at] = use
             at += 1
-    return uses
 
 
-def joined(parts: Sequence[Together]) -> tuple[Hour, Labels]:
-    """Return the reels of several polls as those of an hour, and the names in them."""
-    uses = [part.signal.size for part in parts]
-    labels = [part.labels.size for part in parts]
+def joined(parts: Sequence[Hour]) -> Hour:
+    """Return the reels of several polls as those of an hour."""
+    if len(parts) == 1:
+        return parts[0]
+    sizes = [part.signals.size for part in parts]
     bounds = [
-        part.bounds[1:].astype(np.int64) + before
-        for part, before in zip(parts, np.cumsum(uses) - uses, strict=True)
-    ]
-    starts = [
-        part.label_at.astype(np.int64) + before
-        for part, before in zip(parts, np.cumsum(labels) - labels, strict=True)
+        part.bounds[1:] + before
+        for part, before in zip(parts, np.cumsum(sizes) - sizes, strict=True)
     ]
     return Hour(
         np.concatenate([part.reel for part in parts]),
         np.concatenate([part.author for part in parts]),
         np.concatenate([np.zeros(1, np.int64), *bounds]),
-        np.concatenate([part.signal for part in parts]),
-    ), Labels(
-        np.concatenate([part.kind for part in parts]),
-        np.concatenate(starts),
-        np.concatenate([part.label_len for part in parts]).astype(np.int64),
-        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.signals for part in parts]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """The names of an hour's signals; where one has several, the least."""
+
+    parts: Sequence[Part]
+
+    def __call__(self, signals: U64) -> dict[int, Name]:
+        """Return those of some."""
+        return {
+            one: min(
+                part.names.name(row)
+                for part in self.parts
+                for row in np.flatnonzero(part.reels.signals == np.uint64(one)).tolist()
+            )
+            for one in signals.tolist()
+        }

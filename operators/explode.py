@@ -6,14 +6,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from operators.blocks import SHARDS, Fresh, ShardRows, Together, shard_name
+from operators.blocks import SHARDS, Fresh, ShardRows, shard_name
 from operators.normalise import normalise
 from operators.reels import ARTIST, AUDIO_ID, CAPTION, TITLE, TRANSCRIPT
+from operators.together import Together, together
 from trend.characters import word_table
-from trend.kinds import HASHTAG
 from trend.records import USE
 from trend.signals import find, group
-from trend.slices import pack
 from trend.sounds import label_room, write_labels
 from trend.stopwords import stop_table
 from trend.words import FOUND
@@ -46,8 +45,7 @@ class Explode:
     def both(self, fresh: Fresh) -> tuple[list[ShardRows], Together]:
         """The same, and which sounds and hashtags the new reels have together."""
         found, data = self._found(fresh)
-        together = _together(fresh, found, data)
-        return self._by_shard(fresh, found, data), together
+        return self._by_shard(fresh, found, data), together(fresh, found, data)
 
     def _by_shard(
         self, fresh: Fresh, found: npt.NDArray[np.void], data: npt.NDArray[np.uint8]
@@ -112,27 +110,3 @@ class Explode:
             self.max_phrases,
         )
         return found, texts.data
-
-
-def _together(fresh: Fresh, found: npt.NDArray[np.void], data: npt.NDArray[np.uint8]) -> Together:
-    new = ~fresh.again
-    found = found[(found["kind"] <= HASHTAG) & new[found["reel"]]]
-    counts = np.bincount(found["reel"], minlength=new.size)[new]
-    bounds = np.zeros(counts.size + 1, np.int32)
-    np.cumsum(counts, out=bounds[1:])
-    lengths = found["length"].astype(np.int32)
-    labels, starts = pack(data, found["at"].copy(), lengths)
-    return Together(
-        fresh.partition,
-        fresh.reel[new],
-        fresh.author[new],
-        fresh.apply[new],
-        bounds,
-        found["signal"].copy(),
-        found["kind"].copy(),
-        starts,
-        lengths,
-        labels,
-        fresh.closed,
-        fresh.end,
-    )

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from trend import bursts
-from trend.graph.challenges import Challenges, ChallengeSettings, Labels
+from trend.graph import challenges, log, watched
+from trend.graph.challenges import LOG_H, Challenges, ChallengeSettings, Name
 from trend.graph.edges import EdgeSettings
 from trend.graph.graph import GraphSettings
-from trend.graph.watched import Block, Hour, Watched, holding, merged, sought
+from trend.graph.watched import Hour
 from trend.kinds import HASHTAG, SOUND
 from trend.parts import bonds, unpacked
 from trend.shard import ShardReports
@@ -23,7 +24,18 @@ FIRST = 490_000
 COUPLE = (20, 21)
 
 
-def hours(seed: int, crew: int = 0, planted: bool = True) -> list[tuple[Hour, Labels]]:
+def named(signals: np.ndarray) -> dict[int, Name]:
+    """Sounds have even numbers, hashtags odd ones; signals have one more."""
+    return {
+        one: (HASHTAG if one % 2 == 0 else SOUND, b"%03d" % (one - 1)) for one in signals.tolist()
+    }
+
+
+def hours(
+    seed: int,
+    crew: int = 0,
+    planted: bool = True,
+) -> list[Hour]:
     """Return 60 reels an hour with 40 signals, two of which come together from the last days on.
 
     `crew`: so many accounts do it; 0: everybody another.
@@ -42,32 +54,22 @@ def hours(seed: int, crew: int = 0, planted: bool = True) -> list[tuple[Hour, La
                 authors[reels] = rng.integers(1, 1 + crew, reels.size).astype(np.uint64)
         reel, signal = np.nonzero(used)
         bounds = np.searchsorted(reel, np.arange(61))
-        names = np.frombuffer(b"".join(b"%03d" % one for one in signal), np.uint8)
         of_reels = rng.integers(1, 1 << 60, 60).astype(np.uint64)
-        hour = Hour(of_reels, authors, bounds, (signal + 1).astype(np.uint64))
-        kind = np.where(signal % 2 == 0, SOUND, HASHTAG).astype(np.uint8)
-        starts = 3 * np.arange(signal.size)
-        made.append((hour, Labels(kind, starts, np.full(signal.size, 3), names)))
+        made.append(Hour(of_reels, authors, bounds, (signal + 1).astype(np.uint64)))
     return made
 
 
-def shuffled(hour: Hour, labels: Labels, rng: np.random.Generator) -> tuple[Hour, Labels]:
+def shuffled(hour: Hour, rng: np.random.Generator) -> Hour:
     """Return the same reels in another order, each with its signals in another order."""
     order = rng.permutation(hour.reel.size)
     uses = [rng.permutation(np.arange(*hour.bounds[i : i + 2])) for i in order]
-    at = np.concatenate(uses)
     bounds = np.concatenate([[0], np.cumsum([one.size for one in uses])])
-    return (
-        Hour(hour.reel[order], hour.author[order], bounds, hour.signals[at]),
-        labels._replace(kind=labels.kind[at], starts=labels.starts[at], lengths=labels.lengths[at]),
-    )
+    return Hour(hour.reel[order], hour.author[order], bounds, hour.signals[np.concatenate(uses)])
 
 
-def run(
-    made: list[tuple[Hour, Labels]], settings: ChallengeSettings = SETTINGS
-) -> list[ShardReports]:
-    challenges = Challenges(settings)
-    return [challenges.hour(FIRST + at, *one) for at, one in enumerate(made)]
+def run(made: list[Hour], settings: ChallengeSettings = SETTINGS) -> list[ShardReports]:
+    graph = Challenges(settings)
+    return [graph.hour(FIRST + at, one, named) for at, one in enumerate(made)]
 
 
 def told(reports: list[ShardReports]) -> list[bytes]:
@@ -125,26 +127,28 @@ def test_a_crew_that_repeats_itself_is_no_burst() -> None:
 def test_the_order_of_reels_and_of_their_signals_changes_nothing() -> None:
     rng = np.random.default_rng(5)
     made = hours(2)
-    again = [shuffled(*one, rng) for one in made]
+    again = [shuffled(one, rng) for one in made]
     assert told(run(again)) == told(run(made))
 
 
 def test_it_goes_on_from_a_snapshot_at_any_hour() -> None:
     made = hours(2)
-    challenges = Challenges(SETTINGS)
+    graph = Challenges(SETTINGS)
     reports = []
     for at, one in enumerate(made):
         if at % 17 == 0:
-            challenges = pickle.loads(pickle.dumps(challenges))
-        reports.append(challenges.hour(FIRST + at, *one))
+            graph = pickle.loads(pickle.dumps(graph))
+        reports.append(graph.hour(FIRST + at, one, named))
     assert told(reports) == told(run(made))
 
 
 def test_hours_without_reels_are_hours_that_pass() -> None:
     made = hours(3)
-    challenges = Challenges(SETTINGS)
+    graph = Challenges(SETTINGS)
     silent = range(START - 30, START - 26)
-    reports = [challenges.hour(FIRST + at, *one) for at, one in enumerate(made) if at not in silent]
+    reports = [
+        graph.hour(FIRST + at, one, named) for at, one in enumerate(made) if at not in silent
+    ]
     assert bursting(reports)
     assert reports[-1].signal.size
     assert reports[-1].volume[0].tolist() == [60 * w for w in WINDOWS]
@@ -156,7 +160,7 @@ def test_a_report_tells_who_brought_members_together_and_in_which_reels() -> Non
     at = next(at for at, labels in reversed(bursting(reports)) if labels)
     report = reports[at]
     both = []
-    for hour, _ in made[at - 23 : at + 1]:
+    for hour in made[at - 23 : at + 1]:
         for i in range(hour.reel.size):
             own = set(hour.signals[hour.bounds[i] : hour.bounds[i + 1]].tolist())
             if own >= {COUPLE[0] + 1, COUPLE[1] + 1}:
@@ -168,22 +172,37 @@ def test_a_report_tells_who_brought_members_together_and_in_which_reels() -> Non
     assert report.volume[0].tolist() == [60 * w for w in WINDOWS]
 
 
-def test_what_is_read_from_the_log_is_what_was_taken_hour_by_hour() -> None:
-    made = [hour for hour, _ in hours(0, crew=40)][START - 12 : START + 40]
-    blocks = [Block(at, np.full(one.reel.size, at), one) for at, one in enumerate(made)]
-    what = sought([np.array(COUPLE, np.uint64) + 1])
-    by_hour, at_once = Watched(what.signals, 192), Watched(what.signals, 192)
-    for at, block in enumerate(blocks):
-        by_hour.take(at, at, holding([block], what), 0)
-    last = len(blocks) - 1
-    at_once.take(0, last, holding([merged(blocks[:20]), *blocks[20:]], what), 0)
-    assert by_hour.together == at_once.together
-    assert by_hour.users == at_once.users
-    assert by_hour.authors(last, WINDOWS) == at_once.authors(last, WINDOWS)
-    assert by_hour.authors(last, (24,))[0] >= sum([*by_hour.together][-24:]) > 0
-    assert by_hour.reels(24).tolist() == at_once.reels(24).tolist()
-    assert by_hour.reels_by_hour(48).tolist() == at_once.reels_by_hour(48).tolist()
-    assert by_hour.reels_by_member(24) == at_once.reels_by_member(24)
+@pytest.mark.parametrize("most", [1 << 11, 1 << 20])
+def test_what_is_read_from_the_log_is_what_was_taken_hour_by_hour(most: int) -> None:
+    made = hours(0, crew=40)[START - 12 : START + 40]
+    members = [np.array(COUPLE, np.uint64) + 1]
+    ids, before = np.ones(1, np.uint64), np.array([-1])
+    by_hour = at_once = watched.chosen(watched.empty(LOG_H), ids, members, before)
+    everything, windows = np.ones(1, np.bool_), np.array(WINDOWS)
+    kept, last = log.empty(), len(made) - 1
+    for at, hour in enumerate(made):
+        kept = log.added(kept, at, *hour, LOG_H, most)
+        what = watched.sought(by_hour, everything)
+        by_hour, numbers = watched.taken(by_hour, what, at, hour, windows)
+    since = int(kept.n[log.SINCE])
+    assert (since > 0) == (most < 60 * len(made))
+    assert kept.n[log.NEXT_REEL] - kept.n[log.FIRST_REEL] == 60 * (last - since + 1) <= most
+    at_once = watched.remembered(at_once, 0, log.past(kept, members[0], since), last)
+    at_once, again = watched.taken(
+        at_once, watched.sought(at_once, ~everything), last, made[-1], windows
+    )
+    full = slice(since + 24, last + 1)
+    assert by_hour.together[0, full].tolist() == at_once.together[0, full].tolist()
+    assert (
+        by_hour.users[0, since : last + 1].tolist() == at_once.users[0, since : last + 1].tolist()
+    )
+    assert by_hour.together[0, last - 23 : last + 1].sum() > 0
+    assert numbers.authors.tolist() == again.authors.tolist()
+    assert numbers.authors[0, -1] >= by_hour.together[0, last - 23 : last + 1].sum()
+    assert numbers.uses.tolist() == again.uses.tolist()
+    lately = slice(-min(last - since + 1, watched.REELS_H), None)
+    assert numbers.reels[0, lately].tolist() == again.reels[0, lately].tolist()
+    assert watched.brought(by_hour, 0, last).tolist() == watched.brought(at_once, 0, last).tolist()
 
 
 @pytest.mark.parametrize(("max_edges", "min_weight"), [(1, 0.05), (3, 0.05), (100, 1000.0)])
@@ -198,3 +217,13 @@ def test_what_is_needed_of_a_burst_is_a_setting() -> None:
     made = hours(0)
     assert not bursting(run(made, replace(SETTINGS, min_authors=100)))
     assert not bursting(run(made, replace(SETTINGS, min_growth=1000.0)))
+
+
+def test_what_nearly_everybody_uses_makes_no_challenge(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = hours(0)
+    monkeypatch.setattr(challenges, "COMMON", 0.04)  # one of twenty reels has each of the two
+    assert bursting(run(made))
+    monkeypatch.setattr(challenges, "COMMON_USES", 100)
+    assert not bursting(run(made))
+    monkeypatch.setattr(challenges, "COMMON", 0.2)
+    assert bursting(run(made))

@@ -9,40 +9,34 @@ community's id, so that whatever judges bursts of signals judges communities too
 Nothing depends on the order of the reels in an hour.
 """
 
-from collections import deque
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from trend import bursts
-from trend.graph import graph, pairs
-from trend.graph.arrays import F64, I64, U64
+from trend.compiled import kernel
+from trend.graph import edges, graph, log, pairs, watched
+from trend.graph.arrays import F64, I64, U64, Bools, Int, Records
+from trend.graph.communities import CommunitySettings
 from trend.graph.edges import NODES, EdgeSettings, bonds
 from trend.graph.graph import GraphSettings
 from trend.graph.growth import growth
-from trend.graph.pairing import TickPairs, tick_pairs
+from trend.graph.pairing import TickPairs, taken, tick_pairs
 from trend.graph.pairs import PairSettings
-from trend.graph.reporting import Row, Windows, in_windows, nothing, reports
-from trend.graph.watched import (
-    DAY_H,
-    MOST,
-    NEVER,
-    REELS_H,
-    Block,
-    Hour,
-    Watched,
-    holding,
-    merged,
-    sought,
-)
-from trend.kinds import COMMUNITY
+from trend.graph.reporting import Told, in_windows, nothing, reports
+from trend.graph.watched import DAY_H, MOST, NEVER, Hour, Numbers, Sought
 from trend.parts import Part, packed
 from trend.shard import ShardReports
 
 EDGE_LOG10_P: Final = -2.5
 """From this p-value on two signals are linked."""
+COMMON: Final = 0.02
+COMMON_USES: Final = 1000
+"""A signal of more than this share of the reels, and of so many in two days, is the platform's own
+and makes no challenge with others."""
 MAX_SIGNALS: Final = 16
 """Signals of a reel that are paired."""
 LOG_H: Final = 192
@@ -54,8 +48,12 @@ CHANGE_H: Final = 12
 """Every so many hours what is watched takes over changes of the communities' members."""
 MEMBER_SHARE: Final = 0.25
 """Share of the reels of its strongest member from which on a signal is told as one."""
-LOG_REELS: Final = 2_000_000
-"""Reels kept at most."""
+LOG_REELS: Final = 1 << 21
+"""Reels kept at most, and twice as many uses."""
+LOG10_2: Final = math.log10(2.0)
+
+Name = tuple[int, bytes]
+"""Kind and label of a signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +70,11 @@ class ChallengeSettings:
     graph: GraphSettings = field(
         default_factory=lambda: GraphSettings(
             edges=EdgeSettings(max_edges=200_000, half_life_ticks=DAY_H, min_weight=3.0),
+            communities=CommunitySettings(whole_run_share=0.25),
             clean_every_ticks=DAY_H,
+            look_every_ticks=CHANGE_H,
         )
     )
-
-
-class Labels(NamedTuple):
-    """The names of the signals of an `Hour`, use by use."""
-
-    kind: npt.NDArray[np.uint8]
-    starts: I64
-    lengths: I64
-    data: npt.NDArray[np.uint8]
 
 
 class Challenges:
@@ -92,62 +83,55 @@ class Challenges:
     def __init__(self, settings: ChallengeSettings) -> None:
         self.settings = settings
         self.graph = graph.empty()
-        self._signals = pairs.empty(settings.pairs)
+        self._once = replace(settings.pairs, hashes=1)
+        """Of signals, which are fewer than pairs."""
+        self._signals = pairs.empty(self._once)
         self._pairs = pairs.empty(settings.pairs)
-        self._names: dict[int, tuple[int, bytes]] = {}
-        """Kind and label of the signals in the graph."""
-        self._log: list[Block] = []
-        self._volume: deque[int] = deque(maxlen=LOG_H)
-        self._watched: dict[int, Watched] = {}
+        self._names: dict[int, Name] = {}
+        """Of the signals in the graph."""
+        self._log = log.empty()
+        self._volume = np.zeros(LOG_H, np.int64)
+        """Reels of hour h at h modulo `LOG_H`."""
+        self._watched = watched.empty(LOG_H)
+        self._sought: Sought | None = None
+        """Of all that is watched."""
         self._last = -1
 
-    def hour(self, hour: int, reels: Hour, labels: Labels) -> ShardReports:
+    def hour(self, hour: int, reels: Hour, named: Callable[[U64], dict[int, Name]]) -> ShardReports:
         """Take the reels of an hour, later than those before, and report what is watched.
 
         Args:
             reels: with the signals they use, each once a reel; some may have none.
-            labels: of these signals, where a signal may have several: the least counts.
+            named: returns the names of some of these signals.
         """
-        if self._volume:
-            self._volume.extend([0] * min(hour - self._last - 1, LOG_H))
-        volume = reels.reel.size
+        passed = np.arange(max(self._last + 1, hour - LOG_H + 1), hour + 1) % LOG_H
+        self._volume[passed] = 0
+        self._volume[hour % LOG_H] = reels.reel.size
+        self._watched.users[:, passed] = self._watched.together[:, passed] = 0
         seen = self._counted(hour, reels)
-        significant, tests = self._advance(hour, seen, volume, labels, reels)
-        self._volume.append(volume)
-        self._keep(hour, Block(hour, np.full(volume, hour), seen))
-        self._watch(hour, significant)
+        significant, tests = self._advance(hour, seen, named)
+        self._log = log.added(self._log, hour, *seen, LOG_H, LOG_REELS)
+        numbers = self._watch(hour, seen, significant)
         self._last = hour
-        return self._reports(hour, tests)
-
-    def _keep(self, hour: int, block: Block) -> None:
-        """Enter an hour into the log; days that are over become one block."""
-        day = [one for one in self._log if one.first // DAY_H == hour // DAY_H - 1]
-        if len(day) > 1:
-            self._log = [*self._log[: -len(day)], merged(day)]
-        self._log.append(block)
-        while len(self._log) > 1 and (
-            self._log[1].first <= hour - LOG_H
-            or sum(one.hour.size for one in self._log) > LOG_REELS
-        ):
-            del self._log[0]
+        return self._reports(hour, numbers, tests)
 
     def _logged(self, hour: int) -> int:
         """Return how many hours the log holds."""
-        return min(hour - self._log[0].first + 1, LOG_H, len(self._volume))
+        return max(min(hour - int(self._log.n[log.SINCE]) + 1, LOG_H), 0)
 
     def _counted(self, hour: int, reels: Hour) -> Hour:
-        """Count the hour's signals; return its reels with those that enough people use."""
-        settings = self.settings.pairs
-        names, at, times = np.unique(reels.signals, return_inverse=True, return_counts=True)
-        pairs.count(self._signals, settings, names, times, reels.reel.size, hour)
-        often = pairs.uses(self._signals, settings, names) >= self.settings.min_authors
-        kept = often[at]
-        sums = np.zeros(kept.size + 1, np.int64)
-        np.cumsum(kept, out=sums[1:])
-        return reels._replace(bounds=sums[reels.bounds], signals=reels.signals[kept])
+        """Count the hour's signals; return its reels with those that some use, but not all."""
+        settings = self._once
+        pairs.count_each(self._signals, settings, reels.signals, reels.reel.size, hour)
+        uses = pairs.uses(self._signals, settings, reels.signals)
+        common = max(COMMON * pairs.volume(self._signals), COMMON_USES)
+        often = (uses >= self.settings.min_authors) & (uses <= common)
+        sums = np.zeros(often.size + 1, np.int64)
+        np.cumsum(often, out=sums[1:])
+        return reels._replace(bounds=sums[reels.bounds], signals=reels.signals[often])
 
     def _advance(
-        self, hour: int, seen: Hour, volume: int, labels: Labels, reels: Hour
+        self, hour: int, seen: Hour, named: Callable[[U64], dict[int, Name]]
     ) -> tuple[dict[int, float], int]:
         """Count and judge the pairs.
 
@@ -156,20 +140,31 @@ class Challenges:
         """
         settings = self.settings
         found = tick_pairs(seen.signals, seen.bounds, seen.author, MAX_SIGNALS)
-        pairs.count(self._pairs, settings.pairs, found.key, found.authors, volume, hour)
-        ends = [pairs.uses(self._signals, settings.pairs, end) for end in found[1:3]]
-        judged = pairs.significance(self._pairs, settings.pairs, found.key, ends[0], ends[1])
-        hit = (judged.log10_p <= EDGE_LOG10_P) & (judged.authors >= settings.min_authors)
+        tests = found.key.size
+        volume = seen.reel.size
+        uses = pairs.count(self._pairs, settings.pairs, found.key, found.authors, volume, hour)
+        often = np.flatnonzero(uses >= settings.min_authors)
+        known = edges.known(self.graph.edges, found.first, found.second)
+        log10_p = np.zeros(tests)
+        log10_p[often] = self._judged(found, often)
+        hit = log10_p <= EDGE_LOG10_P
+        told = np.flatnonzero(hit | known)
+        found = taken(found, told)
+        hit, log10_p = hit[told], log10_p[told]
         self.graph, _ = graph.advanced(self.graph, settings.graph, *found[1:], hit, hour)
         if not hit.any():
-            return {}, hit.size
-        self._name(np.unique(np.concatenate([found.first[hit], found.second[hit]])), reels, labels)
-        return self._communities(found, hit, judged.log10_p), hit.size
+            return {}, tests
+        self._name(np.unique(np.concatenate([found.first[hit], found.second[hit]])), named)
+        return self._communities(found, hit, log10_p), tests
 
-    def _communities(
-        self, found: TickPairs, hit: npt.NDArray[np.bool_], log10_p: F64
-    ) -> dict[int, float]:
-        first, second = (self._community_of(end[hit]) for end in (found.first, found.second))
+    def _judged(self, found: TickPairs, often: I64) -> F64:
+        ends = [pairs.uses(self._signals, self._once, end[often]) for end in found[1:3]]
+        settings = self.settings.pairs
+        return pairs.significance(self._pairs, settings, found.key[often], *ends).log10_p
+
+    def _communities(self, found: TickPairs, hit: Bools, log10_p: F64) -> dict[int, float]:
+        of = self._community_of(np.concatenate([found.first[hit], found.second[hit]]))
+        first, second = np.split(of, 2)
         inside = (first == second) & (first >= 0)
         least: dict[int, float] = {}
         ids = self.graph.lives.id[first[inside]].tolist()
@@ -187,146 +182,198 @@ class Challenges:
         there = np.append(known, np.uint64(0))[node] == signals
         return np.where(there & (node >= 0), np.append(of_node, -1)[node], -1).astype(np.int64)
 
-    def _name(self, signals: U64, reels: Hour, labels: Labels) -> None:
+    def _name(self, signals: U64, named: Callable[[U64], dict[int, Name]]) -> None:
         """Note the names of signals that are new to the graph."""
         new = np.array([one for one in signals.tolist() if one not in self._names], np.uint64)
-        for i in np.flatnonzero(np.isin(reels.signals, new)).tolist() if new.size else ():
-            start = int(labels.starts[i])
-            label = labels.data[start : start + int(labels.lengths[i])].tobytes()
-            signal = int(reels.signals[i])
-            self._names[signal] = min(
-                (int(labels.kind[i]), label), self._names.get(signal, (COMMUNITY, b""))
-            )
+        if new.size:
+            self._names |= named(new)
         nodes = self.graph.edges.signals[: int(self.graph.edges.n[NODES])]
         if len(self._names) > 2 * nodes.size:
             self._names = {one: self._names[one] for one in nodes.tolist()}
 
-    def _watch(self, hour: int, significant: dict[int, float]) -> None:
+    def _watch(self, hour: int, seen: Hour, significant: dict[int, float]) -> Numbers:
         """Watch communities with a significant pair, for as long as bursts of signals."""
+        rows = self._watched.rows
         limit = hour - bursts.TRACKED_DAYS * DAY_H
-        alive = dict(
-            zip(self.graph.lives.id.tolist(), range(self.graph.lives.id.size), strict=True)
-        )
+        alive = {*self.graph.lives.id.tolist()}
+        before = rows["id"].tolist()
+        latest = np.maximum(rows["significant"], rows["burst"]).tolist()
         kept = {
-            *significant,
-            *(
-                one
-                for one, w in self._watched.items()
-                if one in alive and max(w.significant, w.burst) > limit
-            ),
+            one for one, last in zip(before, latest, strict=True) if last > limit and one in alive
         }
-        before, self._watched = self._watched, {}
-        new: list[Watched] = []
-        for one in sorted(kept):
-            watched = before.get(one)
-            if watched is None or hour % CHANGE_H == 0:
-                members = graph.members(self.graph, alive[one])[:MOST]
-            else:
-                members = watched.members
-            if watched is None or set(members.tolist()) != set(watched.members.tolist()):
-                fresh = Watched(members, LOG_H)
-                if watched is not None:
-                    fresh.significant, fresh.burst = watched.significant, watched.burst
-                new.append(fresh)
-                watched = fresh
-            if one in significant:
-                watched.significant, watched.log10_p = hour, significant[one]
-            self._watched[one] = watched
-        _take(new, self._log, hour - self._logged(hour) + 1, hour)
-        old = [one for one, w in self._watched.items() if w not in new]
-        _take([self._watched[one] for one in old], self._log[-1:], self._last + 1, hour)
+        ids = sorted(kept.union(significant))
+        if hour % CHANGE_H == 0 or ids != before:
+            fresh = self._choose(hour, ids)
+            what = watched.sought(self._watched, ~fresh)
+            self._sought = None
+        else:
+            what = self._sought = self._sought or watched.sought(
+                self._watched, np.ones(len(ids), np.bool_)
+            )
+        rows = self._watched.rows
+        at = [ids.index(one) for one in significant]
+        rows["significant"][at], rows["log10_p"][at] = hour, [*significant.values()]
+        windows = np.array(self.settings.windows_h)
+        self._watched, numbers = watched.taken(self._watched, what, hour, seen, windows)
+        return numbers
 
-    def _reports(self, hour: int, tests: int) -> ShardReports:
+    def _choose(self, hour: int, ids: list[int]) -> Bools:
+        """Watch these communities; those that are new or have other members take their past.
+
+        Returns:
+            Which of them did, and have this hour already.
+        """
+        old = self._watched
+        places = {one: place for place, one in enumerate(old.rows["id"].tolist())}
+        before = np.array([places.get(one, -1) for one in ids], np.int64)
+        members = []
+        fresh = np.ones(len(ids), np.bool_)
+        for place, one in enumerate(ids):
+            at = before[place]
+            own = old.members[at, : old.rows["size"][at]] if at >= 0 else None
+            if own is None or hour % CHANGE_H == 0:
+                life = int(self.graph.lives.id.searchsorted(np.uint64(one)))
+                now = graph.members(self.graph, life)[:MOST]
+                if own is not None and {*now.tolist()} == {*own.tolist()}:
+                    fresh[place] = False
+                else:
+                    own = now
+            else:
+                fresh[place] = False
+            members.append(own)
+        chosen = watched.chosen(old, np.array(ids, np.uint64), members, before)
+        w = watched.without(chosen, fresh)
+        since = hour - self._logged(hour) + 1
+        for place in np.flatnonzero(fresh).tolist():
+            w = watched.remembered(w, place, log.past(self._log, members[place], since), hour)
+        self._watched = w
+        return fresh
+
+    def _reports(self, hour: int, numbers: Numbers, tests: int) -> ShardReports:
         """Judge what is watched; `tests` is the number of signals that could have been."""
         settings = self.settings
-        ids, watched = [*self._watched], [*self._watched.values()]
-        volume = np.array(self._volume)[-self._logged(hour) :]
-        windows = np.array([w for w in settings.windows_h if w < volume.size], np.int64)
+        logged = self._logged(hour)
         tick = (hour + 1) * (3600 // settings.tick_seconds) - 1
         live = np.array([[tick, tests]], np.int64)
-        if not ids or not windows.size:
+        windows = np.array([w for w in settings.windows_h if w < logged], np.int64)
+        rows = self._watched.rows
+        if not rows.size or not windows.size:
             return nothing(tick, len(settings.windows_h), live)
-        together, users = (
-            np.array([[*getattr(one, name)][-volume.size :] for one in watched], np.int64)
-            for name in ("together", "users")
-        )
-        gap = DAY_H * min(GAP_DAYS, max(volume.size // DAY_H - 2, 0) // 2)
-        seen = np.r_[: max(volume.size - gap - DAY_H, 0), max(volume.size - DAY_H, 0) : volume.size]
-        together, users, volume = together[:, seen], users[:, seen], volume[seen]
+        gap = DAY_H * min(GAP_DAYS, max(logged // DAY_H - 2, 0) // 2)
+        columns = np.arange(hour - logged + 1, hour + 1)
+        past = columns[: max(logged - gap - DAY_H, 0)]
+        columns = np.concatenate([past, columns[-DAY_H:]]) % LOG_H
+        together, users = self._watched.together[:, columns], self._watched.users[:, columns]
+        volume = self._volume[columns]
         found = growth(together, users, volume, windows, DAY_H)
-        log10_p = np.array([one.log10_p if one.significant == hour else 0.0 for one in watched])
-        log10_p = np.minimum(np.minimum(log10_p, found.log10_p) + np.log10(2.0), 0.0)
-        best = np.where(found.log10_p < 0, found.window, windows.size - 1)
         held = in_windows(together, volume, settings.windows_h)
-        judged = np.arange(len(watched))
-        held.expected[judged, best] = np.maximum(held.expected[judged, best], found.expected)
-        told: list[int] = []
-        rows: list[Row] = []
-        for i, one in enumerate(watched):
-            if self._bursts(hour, one, float(log10_p[i]), int(best[i]), held.expected[i]):
-                one.burst = hour
-            if one.burst != NEVER:
-                told.append(ids[i])
-                rows.append(self._report(hour, one, float(log10_p[i]), int(best[i]), held, i))
-        if not rows:
-            return nothing(tick, len(settings.windows_h), live)
-        return reports(tick, told, rows, live)
-
-    def _bursts(self, hour: int, one: Watched, log10_p: float, best: int, expected: F64) -> bool:
-        settings = self.settings
-        if log10_p > bursts.REPORT_LOG10_P:
-            return False
-        authors = one.authors(hour, settings.windows_h)[best]
-        least = max(settings.min_authors, settings.min_growth * float(expected[best]))
-        return authors >= least
-
-    def _report(
-        self, hour: int, one: Watched, log10_p: float, best: int, held: Windows, i: int
-    ) -> Row:
-        windows = self.settings.windows_h
-        hours = one.reels_by_hour(REELS_H)
-        ticks_per_hour = 3600 // self.settings.tick_seconds
-        used = np.flatnonzero(hours[-windows[best] :])
-        first = hour - windows[best] + 1 + int(used[0]) if used.size else hour
-        authors = one.authors(hour, windows)
-        grown = authors[-1] >= bursts.DETAIL_GROWTH * one.told_authors
-        detailed = grown or hour - one.told >= bursts.DETAIL_EVERY_H
-        if detailed:
-            one.told, one.told_authors = hour, authors[-1]
-        numbers = np.zeros(bursts.NUMBERS, np.int64)
-        numbers[bursts.TICK] = (hour + 1) * ticks_per_hour - 1
-        numbers[bursts.KIND], numbers[bursts.BURST] = COMMUNITY, one.burst == hour
-        numbers[bursts.WINDOW], numbers[bursts.ONSET] = best, first * ticks_per_hour
-        numbers[bursts.HOUR_REELS] = hours[-1]
-        return Row(
-            numbers,
-            log10_p,
-            np.array(authors),
-            np.array([hours[-window:].sum() for window in windows], np.int64),
-            held.expected[i],
-            held.before[i],
-            held.volume,
-            one.reels(DAY_H)[: bursts.SAMPLE if detailed else 0],
-            np.stack(
-                [hours, np.full(REELS_H, max(held.expected[i, -1], 0.0) / windows[-1])], axis=1
-            ),
-            self._parts(one) if detailed else b"",
+        judged = Judged(
+            np.zeros(rows.size),
+            np.zeros(rows.size, np.int64),
+            np.zeros(rows.size, np.bool_),
+            np.zeros(rows.size, np.bool_),
         )
+        _judge(
+            rows,
+            hour,
+            *found[:2],
+            found.expected,
+            numbers.authors,
+            held.expected,
+            windows.size - 1,
+            settings.min_authors,
+            settings.min_growth,
+            judged.log10_p,
+            judged.window,
+            judged.burst,
+            judged.detailed,
+        )
+        told = np.flatnonzero(rows["burst"] != NEVER)
+        if not told.size:
+            return nothing(tick, len(settings.windows_h), live)
+        detailed = judged.detailed[told]
+        one = Told(
+            rows["id"][told],
+            judged.burst[told],
+            judged.window[told],
+            judged.log10_p[told],
+            numbers.authors[told],
+            numbers.reels[told],
+            held.expected[told],
+            held.before[told],
+            held.volume,
+        )
+        details = {
+            i: (self._parts(place, numbers), watched.brought(self._watched, place, hour))
+            for i, place in zip(
+                np.flatnonzero(detailed).tolist(), told[detailed].tolist(), strict=True
+            )
+        }
+        return reports(tick, hour, settings.windows_h, one, details, live)
 
-    def _parts(self, one: Watched) -> bytes:
-        uses = one.reels_by_member(self.settings.windows_h[-1])
+    def _parts(self, place: int, numbers: Numbers) -> bytes:
+        size = int(self._watched.rows["size"][place])
+        uses = numbers.uses[place, :size].tolist()
         parts = [
             Part(signal, *self._names[signal], reels)
-            for signal, reels in zip(one.members.tolist(), uses, strict=True)
+            for signal, reels in zip(
+                self._watched.members[place, :size].tolist(), uses, strict=True
+            )
             if reels >= MEMBER_SHARE * max(uses)
         ]
         told = np.array([part.hash for part in parts], np.uint64)
         return packed(parts, bonds(self.graph.edges, told))
 
 
-def _take(watched: list[Watched], log: list[Block], first: int, last: int) -> None:
-    """Give the hours from `first` to `last` to communities."""
-    if watched:
-        held = holding(log, sought([one.members for one in watched]))
-        for place, one in enumerate(watched):
-            one.take(first, last, held, place)
+class Judged(NamedTuple):
+    """C communities at an hour."""
+
+    log10_p: F64  # [C]
+    window: I64  # [C] place of the most improbable one
+    burst: Bools  # [C]
+    detailed: Bools  # [C] its members and reels are to be told
+
+
+@kernel
+def _judge(
+    rows: Records,
+    hour: Int,
+    grown: F64,
+    grown_window: I64,
+    grown_from: F64,
+    authors: I64,
+    expected: F64,
+    longest: Int,
+    min_authors: Int,
+    min_growth: float,
+    log10_p: F64,
+    window: I64,
+    burst: Bools,
+    detailed: Bools,
+) -> None:
+    """Fill what `Judged` has, and note it in the rows of those that are told.
+
+    Args:
+        grown, grown_window, grown_from: `log10_p`, `window` and `expected` of `Growth`.
+        authors, expected: [C, W]; what `grown_from` says is more is entered there.
+        longest: place of the longest window that can be judged.
+    """
+    for i in range(rows.size):
+        least = rows[i].log10_p if rows[i].significant == hour else 0.0
+        log10_p[i] = min(min(least, grown[i]) + LOG10_2, 0.0)
+        w = grown_window[i] if grown[i] < 0 else longest
+        window[i] = w
+        expected[i, w] = max(expected[i, w], grown_from[i])
+        needed = max(float(min_authors), min_growth * expected[i, w])
+        burst[i] = log10_p[i] <= bursts.REPORT_LOG10_P and authors[i, w] >= needed
+        if burst[i]:
+            rows[i].burst = hour
+        if rows[i].burst == NEVER:
+            continue
+        people = authors[i, authors.shape[1] - 1]
+        detailed[i] = (
+            people >= bursts.DETAIL_GROWTH * rows[i].told_authors
+            or hour - rows[i].told >= bursts.DETAIL_EVERY_H
+        )
+        if detailed[i]:
+            rows[i].told, rows[i].told_authors = hour, people

@@ -9,8 +9,8 @@ from trend.graph import adjacency, communities, edges, lifecycle
 from trend.graph.adjacency import Adjacency
 from trend.graph.arrays import I32, I64, U64, Bools, Records
 from trend.graph.communities import Communities, CommunitySettings
-from trend.graph.edges import CLEANED, EDGES, NODES, Edges, EdgeSettings
-from trend.graph.lifecycle import LifeSettings, Lives
+from trend.graph.edges import CLEANED, EDGES, NODES, Changes, Edges, EdgeSettings
+from trend.graph.lifecycle import EVENT, LifeSettings, Lives
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class GraphSettings:
     communities: CommunitySettings = field(default_factory=CommunitySettings)
     lives: LifeSettings = field(default_factory=LifeSettings)
     clean_every_ticks: int = 144
+    look_every_ticks: int = 1
+    """Communities are brought up to date when an edge is new, and every so many ticks."""
 
 
 class Graph(NamedTuple):
@@ -30,11 +32,14 @@ class Graph(NamedTuple):
     adjacency: Adjacency
     communities: Communities
     lives: Lives
+    waiting: Changes
+    """Since the communities were last brought up to date."""
 
 
 def empty() -> Graph:
     """Return a graph without signals."""
-    return Graph(edges.empty(), adjacency.empty(), communities.empty(), lifecycle.empty())
+    nothing = Changes(np.zeros(0, np.int32), np.zeros(0))
+    return Graph(edges.empty(), adjacency.empty(), communities.empty(), lifecycle.empty(), nothing)
 
 
 def advanced(
@@ -62,16 +67,24 @@ def advanced(
         graph.edges, settings.edges, first, second, authors, reels, significant, tick
     )
     nodes = int(e.n[NODES])
+    g = graph.adjacency
     if scale != 1.0:
-        adjacency.scaled(graph.adjacency, scale)
+        adjacency.scaled(g, scale)
         communities.scaled(graph.communities, scale)
-    g = adjacency.strengthened(graph.adjacency, e.edges, changes.edge, changes.added, nodes)
-    c = communities.updated(
-        graph.communities, settings.communities, g, e.edges, changes.edge, changes.added
+    new = int(e.n[EDGES]) > g.n[adjacency.EDGES]
+    waiting = Changes(
+        np.concatenate([graph.waiting.edge, changes.edge]),
+        np.concatenate([graph.waiting.added * scale, changes.added]),
     )
-    lives = graph.lives
     full = e.n[EDGES] > settings.edges.max_edges
-    if full or scale != 1.0 or tick - e.n[CLEANED] >= settings.clean_every_ticks:
+    clean = full or scale != 1.0 or tick - e.n[CLEANED] >= settings.clean_every_ticks
+    if not (new or clean or tick % settings.look_every_ticks == 0):
+        return graph._replace(edges=e, waiting=waiting), np.zeros(0, EVENT)
+    changes, waiting = waiting, Changes(changes.edge[:0], changes.added[:0])
+    g = adjacency.strengthened(g, e.edges, *changes, nodes)
+    c = communities.updated(graph.communities, settings.communities, g, e.edges, *changes)
+    lives = graph.lives
+    if clean:
         e, kept = edges.cleaned(e, settings.edges, tick)
         g = adjacency.of_edges(e.edges[: e.n[EDGES]], kept.nodes.size)
         c = communities.of_graph(g, communities.labels(c)[kept.nodes])
@@ -85,7 +98,7 @@ def advanced(
         e.signals[:nodes],
         tick,
     )
-    return Graph(e, g, c, lives), events
+    return Graph(e, g, c, lives, waiting), events
 
 
 def _those(lives: Lives, nodes: I64) -> I32:

@@ -71,15 +71,18 @@ def growth(together: I64, users: I64, volume: I64, windows: I64, day: int) -> Gr
         np.zeros(count),
         np.zeros(count),
     )
-    _judge(_sums(together), _sums(users), _sums(volume[None]), windows, day, out)
+    _judge(sums(together), sums(users), sums(volume[None]), windows, day, out)
     return out
 
 
-def _sums(series: I64) -> I64:
-    """Return int64[., T + 1] with the sum of all ticks before each."""
-    sums = np.zeros((series.shape[0], series.shape[1] + 1), np.int64)
-    np.cumsum(series, axis=1, out=sums[:, 1:])
-    return sums
+@njit(cache=True, nogil=True)
+def sums(series: I64) -> I64:
+    """Return int64[., T + 1] with the sum of all ticks before each, of int64[., T]."""
+    found = np.zeros((series.shape[0], series.shape[1] + 1), np.int64)
+    for i in range(series.shape[0]):
+        for t in range(series.shape[1]):
+            found[i, t + 1] = found[i, t] + series[i, t]
+    return found
 
 
 @njit(cache=True)

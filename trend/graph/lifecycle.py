@@ -108,6 +108,8 @@ def followed(
     before = np.full(label.size, NONE, np.int32)
     before[: lives.of_node.size] = lives.of_node
     label = _by_first(label)
+    if _same(before, label, lives.id.size, settings.min_members):
+        return lives._replace(of_node=before), np.zeros(0, EVENT)
     size = np.bincount(label)
     links = _links(before, label, weight, lives.id.size, size, settings.floor)
     born = np.flatnonzero((links.bears == NONE) & (size >= settings.min_members))
@@ -159,6 +161,31 @@ def _links(before: I32, label: I32, weight: F64, lives: int, size: I64, floor: f
         went_to=_first(life[follows], community[follows], lives),
         came_from=_first(community[largely], life[largely], size.size),
     )
+
+
+@njit(cache=True)
+def _same(before: I32, label: I32, lives: int, least: int) -> bool:
+    """Say whether all communities of `least` members are the lives before, and all lives those."""
+    size = np.zeros(label.size, np.int64)
+    life = np.full(label.size, NONE, np.int32)
+    bears = np.full(lives, NONE, np.int32)
+    for node in range(label.size):
+        one = label[node]
+        if size[one] == 0:
+            life[one] = before[node]
+            if before[node] != NONE:
+                if bears[before[node]] != NONE:
+                    return False
+                bears[before[node]] = one
+        elif life[one] != before[node]:
+            return False
+        size[one] += 1
+        if life[one] == NONE and size[one] >= least:
+            return False
+    lived = True
+    for one in bears:
+        lived &= one != NONE and size[one] >= LEAST_ALIVE
+    return lived
 
 
 @njit(cache=True)

@@ -46,6 +46,17 @@ def tick_pairs(signals: U64, bounds: I64, authors: U64, most: int) -> TickPairs:
     return TickPairs(*_distinct(key, low, high, author, order))
 
 
+def taken(pairs: TickPairs, rows: I64) -> TickPairs:
+    """Return some of the pairs."""
+    return TickPairs(
+        pairs.key[rows],
+        pairs.first[rows],
+        pairs.second[rows],
+        pairs.authors[rows],
+        pairs.reels[rows],
+    )
+
+
 @njit(cache=True)
 def _pairs(signals: U64, bounds: I64, authors: U64, most: Int) -> tuple[U64, U64, U64, U64]:
     size = np.int64(0)

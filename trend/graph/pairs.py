@@ -27,6 +27,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numba import njit
 
+from trend.compiled import inlined, kernel, prefetch
 from trend.expectation import with_floor
 from trend.graph.arrays import F64, I64, U64, Int, Records
 from trend.hashing import mix64
@@ -42,6 +43,8 @@ BUCKET: Final = np.dtype(
     ]
 )
 NONE: Final = -1
+_AHEAD: Final = 16
+"""Keys ahead of which memory is asked for."""
 
 # Places in `Buckets.n`.
 FIRST: Final = 0  # window
@@ -104,7 +107,7 @@ def empty(settings: PairSettings) -> Buckets:
 
 def count(
     b: Buckets, settings: PairSettings, keys: U64, authors: I64, volume: int, tick: int
-) -> None:
+) -> I64:
     """Count a tick's uses, or a part of them, in place; their order does not matter.
 
     Args:
@@ -112,7 +115,23 @@ def count(
         authors: distinct authors of each in this tick, int64[n].
         volume: reels of the platform in this tick or part.
         tick: not before that of the last call.
+
+    Returns:
+        What `uses` says of each, int64[n], or less: those after it in `keys` are not counted yet.
     """
+    _advance(b, settings, volume, tick)
+    found = np.empty(keys.size, np.int64)
+    _count(b.slots, keys, authors, settings.hashes, int(b.n[WINDOW]), settings.decay, found)
+    return found
+
+
+def count_each(b: Buckets, settings: PairSettings, keys: U64, volume: int, tick: int) -> None:
+    """As `count`, of one author each; a key may come several times."""
+    _advance(b, settings, volume, tick)
+    _count_each(b.slots, keys, settings.hashes, int(b.n[WINDOW]), settings.decay)
+
+
+def _advance(b: Buckets, settings: PairSettings, volume: int, tick: int) -> None:
     window = tick // settings.window_ticks
     if b.n[WINDOW] == NONE:
         b.n[FIRST] = b.n[WINDOW] = window
@@ -122,12 +141,18 @@ def count(
         b.volume[LAST] = b.volume[NOW]
         b.volume[NOW] = 0.0
     b.volume[NOW] += volume
-    _count(b.slots, keys, authors, settings.hashes, window, settings.decay)
+
+
+def volume(b: Buckets) -> float:
+    """Return the reels of the platform in the current and the last window."""
+    return float(b.volume[NOW] + b.volume[LAST])
 
 
 def uses(b: Buckets, settings: PairSettings, keys: U64) -> I64:
     """Return the authors of each in the current and the last window, never too few."""
-    return _uses(b.slots, keys, settings.hashes, int(b.n[WINDOW]), settings.decay)
+    found = np.empty(keys.size, np.int64)
+    _uses(b.slots, keys, settings.hashes, int(b.n[WINDOW]), settings.decay, found)
+    return found
 
 
 class Significance(NamedTuple):
@@ -151,8 +176,9 @@ def significance(
         >>> settings = PairSettings(buckets=64, window_ticks=1)
         >>> b, pair, one = empty(settings), np.array([9], np.uint64), np.ones(1, np.int64)
         >>> for tick in range(9):
-        ...     count(b, settings, pair, one, volume=1000, tick=tick)
-        >>> count(b, settings, pair, 20 * one, volume=1000, tick=9)
+        ...     _ = count(b, settings, pair, one, volume=1000, tick=tick)
+        >>> count(b, settings, pair, 20 * one, volume=1000, tick=9).item()
+        21
         >>> found = significance(b, settings, pair, 50 * one, 70 * one)
         >>> found.log10_p.round(1).item(), found.authors.item(), found.expected.round(3).item()
         (-8.9, 21, 2.0)
@@ -180,58 +206,80 @@ def significance(
     return Significance(log10_p, authors, expected)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _place(key: np.uint64, hash_number: Int, slots: Records) -> np.int64:
     mixed = mix64(key)
     step = (mixed >> np.uint64(32)) | np.uint64(1)
     return np.int64((mixed + np.uint64(hash_number) * step) & np.uint64(slots.size - 1))
 
 
-@njit(cache=True, inline="always")
+@inlined
+def _ask(slots: Records, keys: U64, at: Int, hashes: Int) -> None:
+    """Ask for the buckets of a key that comes later."""
+    if at < keys.size:
+        for j in range(hashes):
+            prefetch(slots, _place(keys[at], j, slots))
+
+
+@inlined
 def _bring(slots: Records, at: Int, window: Int, decay: float) -> None:
     """Bring a bucket to a window: what is older than the last one goes into its history."""
     age = window - slots[at].window
-    if age == 0:
-        return
-    _remember(slots, at, slots[at].last, decay)
-    if age > 1:
-        _remember(slots, at, slots[at].now, decay)
-    if age > 2:
-        left = decay ** (age - 2)
-        slots[at].mean = np.float32(slots[at].mean * left)
-        slots[at].square = np.float32(slots[at].square * left)
-    slots[at].last = slots[at].now if age == 1 else 0
-    slots[at].now = 0
-    slots[at].window = window
+    if age != 0:
+        _remember(slots, at, slots[at].last, decay)
+        if age > 1:
+            _remember(slots, at, slots[at].now, decay)
+        if age > 2:
+            left = decay ** (age - 2)
+            slots[at].mean = np.float32(slots[at].mean * left)
+            slots[at].square = np.float32(slots[at].square * left)
+        slots[at].last = slots[at].now if age == 1 else 0
+        slots[at].now = 0
+        slots[at].window = window
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _remember(slots: Records, at: Int, uses: Int, decay: float) -> None:
     x = float(uses)
     slots[at].mean = np.float32(decay * slots[at].mean + (1.0 - decay) * x)
     slots[at].square = np.float32(decay * slots[at].square + (1.0 - decay) * x * x)
 
 
-@njit(cache=True)
-def _count(slots: Records, keys: U64, authors: I64, hashes: Int, window: Int, decay: float) -> None:
+@kernel
+def _count(
+    slots: Records, keys: U64, authors: I64, hashes: Int, window: Int, decay: float, found: I64
+) -> None:
     for i in range(keys.size):
+        _ask(slots, keys, i + _AHEAD, hashes)
+        least = np.int64(1 << 62)
         for j in range(hashes):
             at = _place(keys[i], j, slots)
             _bring(slots, at, window, decay)
             slots[at].now += authors[i]
+            least = min(least, np.int64(slots[at].now) + slots[at].last)
+        found[i] = least
 
 
-@njit(cache=True)
-def _uses(slots: Records, keys: U64, hashes: Int, window: Int, decay: float) -> I64:
-    found = np.empty(keys.size, np.int64)
+@kernel
+def _count_each(slots: Records, keys: U64, hashes: Int, window: Int, decay: float) -> None:
     for i in range(keys.size):
+        _ask(slots, keys, i + _AHEAD, hashes)
+        for j in range(hashes):
+            at = _place(keys[i], j, slots)
+            _bring(slots, at, window, decay)
+            slots[at].now += 1
+
+
+@kernel
+def _uses(slots: Records, keys: U64, hashes: Int, window: Int, decay: float, found: I64) -> None:
+    for i in range(keys.size):
+        _ask(slots, keys, i + _AHEAD, hashes)
         least = np.int64(1 << 62)
         for j in range(hashes):
             at = _place(keys[i], j, slots)
             _bring(slots, at, window, decay)
             least = min(least, np.int64(slots[at].now) + slots[at].last)
         found[i] = least
-    return found
 
 
 @njit(cache=True)

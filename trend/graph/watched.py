@@ -1,25 +1,48 @@
-"""A community that is watched: hour by hour, who brings its members together.
+"""Communities that are watched: hour by hour, who brings the members of each together.
 
 An author counts again only after `DAY_H` hours without it, so that no crew that repeats itself
 grows: over a window of up to a day the sum is of distinct authors, or less.
+
+Of the last `REELS_H` hours each reel that holds several members is kept, as an event; an hour is
+taken in one call, whatever the number of communities. Nothing depends on the order of its reels.
 """
 
-from collections import deque
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from trend.graph.arrays import F64, I64, U64, Bools, Int
+from trend.graph.arrays import I64, U64, Bools, Int, Records
+from trend.graph.log import Past
+from trend.hashing import combine
 
 DAY_H: Final = 24
 REELS_H: Final = 48
 MOST: Final = 16
 """Members watched of a community, the heaviest: one bit each."""
 NEVER: Final = -(1 << 40)
-NO_REELS: Final = np.zeros(0, np.uint64), np.zeros(0, np.int64)
 _SIEVE: Final = 4096
+
+WATCHED: Final = np.dtype(
+    [
+        ("id", np.uint64),
+        ("size", np.int64),  # members
+        ("significant", np.int64),  # last hour in which two came together significantly often
+        ("log10_p", np.float64),  # the least p-value of two of them then
+        ("burst", np.int64),  # last hour in which it was reported as a burst
+        ("told", np.int64),  # last hour in which its members and reels were told
+        ("told_authors", np.int64),
+    ]
+)
+EVENT: Final = np.dtype(
+    [
+        ("reel", np.uint64),
+        ("author", np.uint64),
+        ("community", np.int32),  # its place
+        ("hour", np.int32),
+        ("members", np.int64),  # bits, by the places of the members
+    ]
+)
 
 
 class Hour(NamedTuple):
@@ -31,45 +54,74 @@ class Hour(NamedTuple):
     signals: U64  # [.] each once a reel
 
 
-class Block(NamedTuple):
-    """The n reels of some hours in a row."""
+class Watched(NamedTuple):
+    """C communities by their ids, and H hours of each; hour h is in column h modulo H."""
 
-    first: int  # hour
-    hour: I64  # [n] of each reel
-    reels: Hour
+    rows: Records  # WATCHED[C]
+    members: U64  # [C, MOST] the heaviest first
+    users: I64  # [C, H] authors who used any member
+    together: I64  # [C, H] authors who brought members together
+    events: Records  # EVENT[E] of the last `REELS_H` hours
 
 
-def merged(blocks: Sequence[Block]) -> Block:
-    """Return one block of several that follow each other."""
-    uses = [block.reels.signals.size for block in blocks]
-    bounds = [
-        block.reels.bounds[1:] + before
-        for block, before in zip(blocks, np.cumsum(uses) - uses, strict=True)
-    ]
-    return Block(
-        blocks[0].first,
-        np.concatenate([block.hour for block in blocks]),
-        Hour(
-            np.concatenate([block.reels.reel for block in blocks]),
-            np.concatenate([block.reels.author for block in blocks]),
-            np.concatenate([np.zeros(1, np.int64), *bounds]),
-            np.concatenate([block.reels.signals for block in blocks]),
-        ),
+def empty(hours: int) -> Watched:
+    """Return no communities, with room for so many hours."""
+    series = np.zeros((0, hours), np.int64)
+    return Watched(
+        np.zeros(0, WATCHED), np.zeros((0, MOST), np.uint64), series, series, np.zeros(0, EVENT)
     )
 
 
-class Holding(NamedTuple):
-    """Reels that hold members of a community: one entry for each of both."""
+def chosen(w: Watched, ids: U64, members: list[U64], before: I64) -> Watched:
+    """Return other communities, which take over what is known of those before.
 
-    hour: I64
-    community: I64  # its place
-    reel: U64
-    author: U64
-    members: I64  # bits, by the places of the members
+    Args:
+        ids: ascending.
+        members: of each, at most `MOST`, the heaviest first.
+        before: the place of each in `w`, -1 where it is new.
+    """
+    known = before >= 0
+    rows = np.zeros(ids.size, WATCHED)
+    for name in ("significant", "burst", "told"):
+        rows[name] = NEVER
+    rows[known] = w.rows[before[known]]
+    rows["id"] = ids
+    told = np.zeros((ids.size, MOST), np.uint64)
+    for place, own in enumerate(members):
+        told[place, : own.size] = own
+        rows["size"][place] = own.size
+    users, together = (np.zeros((ids.size, w.users.shape[1]), np.int64) for _ in range(2))
+    users[known], together[known] = w.users[before[known]], w.together[before[known]]
+    now = np.full(w.rows.size, -1, np.int32)
+    now[before[known]] = np.flatnonzero(known)
+    events = w.events[now[w.events["community"]] >= 0]
+    events["community"] = now[events["community"]]
+    return Watched(rows, told, users, together, events)
+
+
+def without(w: Watched, fresh: Bools) -> Watched:
+    """Return the same, where nothing is known of the hours of some, and their details untold."""
+    w.users[fresh] = w.together[fresh] = 0
+    w.rows["told"][fresh], w.rows["told_authors"][fresh] = NEVER, 0
+    return w._replace(events=w.events[~fresh[w.events["community"]]])
+
+
+def remembered(w: Watched, place: int, past: Past, hour: int) -> Watched:
+    """Return the same, where one takes its past, up to now, from the log."""
+    hours = w.users.shape[1]
+    of_users, of_together = _history(past.hour, past.author, past.members, hour, hours)
+    columns = np.arange(hour - hours + 1, hour + 1) % hours
+    w.users[place, columns], w.together[place, columns] = of_users, of_together
+    lately = (past.members & (past.members - 1) > 0) & (past.hour > hour - REELS_H)
+    events = np.zeros(np.count_nonzero(lately), EVENT)
+    events["community"] = place
+    for name, column in zip(("hour", "reel", "author", "members"), past, strict=True):
+        events[name] = column[lately]
+    return w._replace(events=np.concatenate([w.events, events]))
 
 
 class Sought(NamedTuple):
-    """The members of communities, as `holding` looks for them."""
+    """The members of communities, as `taken` looks for them."""
 
     signals: U64  # ascending
     community: I64
@@ -77,164 +129,204 @@ class Sought(NamedTuple):
     sieve: Bools
 
 
-def sought(members: list[U64]) -> Sought:
-    """Return what to look for: the signals of each community, each in one."""
-    signals = np.concatenate([np.zeros(0, np.uint64), *members])
-    sizes = [one.size for one in members]
-    community = np.repeat(np.arange(len(members)), sizes)
-    bit = np.arange(signals.size) - np.repeat(np.cumsum(sizes) - sizes, sizes).astype(np.int64)
-    order = np.argsort(signals)
+def sought(w: Watched, which: Bools) -> Sought:
+    """Return what to look for: the members of some communities."""
+    sizes = np.where(which, w.rows["size"], 0)
+    community, bit = np.nonzero(np.arange(MOST) < sizes[:, None])
+    signals = w.members[community, bit]
+    order = np.argsort(signals, kind="stable")
     sieve = np.zeros(_SIEVE, np.bool_)
     sieve[(signals & np.uint64(_SIEVE - 1)).astype(np.int64)] = True
     return Sought(signals[order], community[order], bit[order], sieve)
 
 
-def holding(blocks: Sequence[Block], what: Sought) -> Holding:
-    """Return which reels hold members of which communities, hour by hour.
+class Numbers(NamedTuple):
+    """C communities at an hour."""
 
-    Example:
-        >>> reels = np.array([5, 6], np.uint64)
-        >>> hour = Hour(reels, reels, np.array([0, 2, 3]), np.array([1, 2, 3], np.uint64))
-        >>> block = Block(9, np.array([9, 9]), hour)
-        >>> found = holding([block], sought([np.array([2, 1], np.uint64)]))
-        >>> found.reel.tolist(), found.members.tolist()
-        ([5], [3])
-    """
-    parts = [_holding(block.hour, block.reels, what) for block in blocks]
-    return Holding(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    authors: I64  # [C, W] who brought members together in each window
+    reels: I64  # [C, REELS_H] in which they did, an hour, oldest first
+    uses: I64  # [C, MOST] of these reels in the longest window, with each member
 
 
-@njit(cache=True)
-def _holding(hours: I64, hour: Hour, what: Sought) -> tuple[I64, I64, U64, U64, I64]:
-    size = 0
-    for i in range(hour.signals.size):
-        size += what.sieve[hour.signals[i] & np.uint64(_SIEVE - 1)]
-    community, members = np.empty(size, np.int64), np.zeros(size, np.int64)
-    when = np.empty(size, np.int64)
-    reel, author = np.empty(size, np.uint64), np.empty(size, np.uint64)
-    found = np.int64(0)
-    for i in range(hour.reel.size):
-        start = found
-        for j in range(hour.bounds[i], hour.bounds[i + 1]):
-            signal = hour.signals[j]
-            if not what.sieve[signal & np.uint64(_SIEVE - 1)]:
-                continue
-            at = np.searchsorted(what.signals, signal)
-            if at == what.signals.size or what.signals[at] != signal:
-                continue
-            place = _place(community, start, found, what.community[at])
-            if place == found:
-                community[found] = what.community[at]
-                reel[found], author[found] = hour.reel[i], hour.author[i]
-                when[found] = hours[i]
-                found += 1
-            members[place] |= np.int64(1) << what.bit[at]
-    return when[:found], community[:found], reel[:found], author[:found], members[:found]
-
-
-@njit(cache=True)
-def _place(community: I64, start: Int, stop: Int, one: Int) -> Int:
-    for at in range(start, stop):
-        if community[at] == one:
-            return at
-    return stop
-
-
-class Watched:
-    """One community, and its hours from the first of the log on.
+def taken(
+    w: Watched, what: Sought, hour: int, reels: Hour, windows: I64
+) -> tuple[Watched, Numbers]:
+    """Take an hour of those that are sought; the others have it already (`remembered`).
 
     Args:
-        members: its signals, the heaviest first; at most `MOST`.
-        log_hours: hours kept.
+        hour: after the last one; those between had no reels.
+        windows: hours, rising, at most `DAY_H`.
     """
-
-    def __init__(self, members: U64, log_hours: int) -> None:
-        self.members = members
-        self.significant = NEVER
-        """Last hour in which two of its members came together significantly often."""
-        self.log10_p = 0.0
-        """The least p-value of two of them then."""
-        self.burst = NEVER
-        """Last hour in which it was reported as a burst."""
-        self.told = NEVER
-        """Last hour in which its members and reels were told."""
-        self.told_authors = 0
-        self.users: deque[int] = deque(maxlen=log_hours)
-        self.together: deque[int] = deque(maxlen=log_hours)
-        self._last: dict[int, int] = {}
-        """Author who brought members together -> the last hour of it."""
-        self._reels: deque[tuple[U64, I64]] = deque(maxlen=REELS_H)
-
-    def take(self, first: int, last: int, held: Holding, community: int) -> None:
-        """Take the next hour, or at the beginning several: those from `first` to `last`."""
-        own = np.flatnonzero((held.community == community) & (held.hour >= first))
-        if first < last:
-            self._take_all(first, last, held, own)
-        elif own.size:
-            self._take(first, held, own)
-        else:
-            self.users.append(0)
-            self.together.append(0)
-            self._reels.append(NO_REELS)
-
-    def _take_all(self, first: int, last: int, held: Holding, own: I64) -> None:
-        """Take several hours; nothing was taken within a day before them."""
-        hours, authors, members = held.hour[own] - first, held.author[own], held.members[own]
-        count = last - first + 1
-        order = np.lexsort((authors, hours))
-        new = _differ(hours[order]) | _differ(authors[order])
-        self.users.extend(np.bincount(hours[order][new], minlength=count).tolist())
-        several = np.flatnonzero(members & (members - 1) > 0)
-        order = several[np.lexsort((hours[several], authors[several]))]
-        when, who = hours[order], authors[order]
-        new = _differ(who) | (np.diff(when, prepend=-DAY_H) >= DAY_H)
-        self.together.extend(np.bincount(when[new], minlength=count).tolist())
-        lately = when > count - 1 - DAY_H
-        pairs = zip(who[lately].tolist(), (when[lately] + first).tolist(), strict=True)
-        self._last = dict(pairs)
-        for hour in range(max(count - REELS_H, 0), count):
-            at = several[hours[several] == hour]
-            self._reels.append((held.reel[own][at], members[at]))
-
-    def _take(self, hour: int, held: Holding, own: I64) -> None:
-        members, authors = held.members[own], held.author[own]
-        several = members & (members - 1) > 0
-        who = set(authors[several].tolist())
-        self.users.append(len({*authors.tolist()}))
-        self.together.append(sum(hour - self._last.get(author, -DAY_H) >= DAY_H for author in who))
-        old = [author for author, last in self._last.items() if hour - last >= DAY_H]
-        for author in old:
-            del self._last[author]
-        self._last.update(dict.fromkeys(who, hour))
-        self._reels.append((held.reel[own][several], members[several]))
-
-    def authors(self, hour: int, windows: tuple[int, ...]) -> list[int]:
-        """Return how many brought members together in each of the windows that end with `hour`."""
-        last = np.sort(np.array([*self._last.values()], np.int64))
-        after = last.searchsorted(hour - np.array(windows), "right")
-        counts: list[int] = (last.size - after).tolist()
-        return counts
-
-    def reels(self, hours: int) -> U64:
-        """Return the reels that bring members together, of the last hours, ascending."""
-        return np.unique(np.concatenate([np.zeros(0, np.uint64), *self._of(hours, 0)]))
-
-    def reels_by_hour(self, hours: int) -> F64:
-        """Return how many of them there are in each of the last hours, oldest first."""
-        counts = [reels.size for reels, _ in self._reels][-hours:]
-        return np.array([0] * (hours - len(counts)) + counts, np.float64)
-
-    def reels_by_member(self, hours: int) -> list[int]:
-        """Return in how many of them each member is."""
-        bits = np.concatenate([np.zeros(0, np.int64), *self._of(hours, 1)])
-        return [int(np.count_nonzero(bits >> at & 1)) for at in range(self.members.size)]
-
-    def _of(self, hours: int, column: int) -> list[U64 | I64]:
-        return [one[column] for one in [*self._reels][-hours:]]
+    count = w.rows.size
+    numbers = Numbers(
+        np.zeros((count, windows.size), np.int64),
+        np.zeros((count, REELS_H), np.int64),
+        np.zeros((count, MOST), np.int64),
+    )
+    column = hour % w.users.shape[1]
+    place, community, members = _holding(reels.bounds, reels.signals, *what)
+    room = np.empty(w.events.size + place.size, EVENT)
+    left = _take(
+        w.events,
+        room,
+        reels.reel,
+        reels.author,
+        place,
+        community,
+        members,
+        hour,
+        windows,
+        w.users[:, column],
+        w.together[:, column],
+        *numbers,
+    )
+    return w._replace(events=room[:left].copy()), numbers
 
 
-def _differ(values: I64 | U64) -> Bools:
-    """Say of each whether it differs from the one before it."""
-    differ = np.ones(values.size, np.bool_)
-    np.not_equal(values[1:], values[:-1], out=differ[1:])
-    return differ
+def brought(w: Watched, place: int, hour: int) -> U64:
+    """Return the reels of the last day that bring members of one together, ascending."""
+    own = (w.events["community"] == place) & (w.events["hour"] > hour - DAY_H)
+    return np.sort(w.events["reel"][own])
+
+
+@njit(cache=True, nogil=True)
+def _holding(
+    bounds: I64, signals: U64, sought: U64, of: I64, bit: I64, sieve: Bools
+) -> tuple[I64, I64, I64]:
+    """Return which reels hold members of which communities: place, community and members' bits."""
+    size = 16
+    place, community = np.empty(size, np.int64), np.empty(size, np.int64)
+    members = np.zeros(size, np.int64)
+    found = 0
+    for i in range(bounds.size - 1):
+        start = found
+        for j in range(bounds[i], bounds[i + 1]):
+            signal = signals[j]
+            if not sieve[signal & np.uint64(_SIEVE - 1)]:
+                continue
+            at = np.searchsorted(sought, signal)
+            while at < sought.size and sought[at] == signal:
+                if found == size:
+                    size *= 2
+                    place, community = _longer(place, size), _longer(community, size)
+                    members = _longer(members, size)
+                held = start
+                while held < found and community[held] != of[at]:
+                    held += 1
+                if held == found:
+                    place[held], community[held], members[held] = i, of[at], 0
+                    found += 1
+                members[held] |= np.int64(1) << bit[at]
+                at += 1
+    return place[:found], community[:found], members[:found]
+
+
+@njit(cache=True, nogil=True)
+def _longer(array: I64, size: Int) -> I64:
+    longer = np.empty(size, np.int64)
+    longer[: array.size] = array
+    return longer
+
+
+@njit(cache=True, inline="always")
+def _slot(keys: U64, key: np.uint64) -> np.int64:
+    """Return the place of a key by open addressing; 0 is no key."""
+    mask = keys.size - 1
+    at = np.int64(key >> np.uint64(1)) & mask
+    while keys[at] != 0 and keys[at] != key:
+        at = (at + 1) & mask
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _history(hours: I64, authors: U64, members: I64, now: Int, count: Int) -> tuple[I64, I64]:
+    """Return users and who brought members together of the last `count` hours, oldest first."""
+    users, together = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    size = 16
+    while size < 2 * hours.size:
+        size *= 2
+    keys = np.zeros(size, np.uint64)
+    used, last = np.full(size, NEVER), np.full(size, NEVER)
+    for i in range(hours.size):
+        hour = hours[i]
+        key = combine(authors[i], np.uint64(0)) | np.uint64(1)
+        at = _slot(keys, key)
+        keys[at] = key
+        if used[at] != hour:
+            used[at] = hour
+            users[hour - now + count - 1] += 1
+        if members[i] & (members[i] - 1) > 0:
+            if hour - last[at] >= DAY_H:
+                together[hour - now + count - 1] += 1
+            last[at] = hour
+    return users, together
+
+
+@njit(cache=True, nogil=True)
+def _take(
+    events: Records,
+    room: Records,
+    reel: U64,
+    author: U64,
+    place: I64,
+    community: I64,
+    members: I64,
+    now: Int,
+    windows: I64,
+    users: I64,
+    together: I64,
+    authors: I64,
+    reels: I64,
+    uses: I64,
+) -> Int:
+    """Fill all from `users` on, and `room` with the events that stay; return how many."""
+    size = 16
+    while size < 2 * room.size:
+        size *= 2
+    keys, of = np.zeros(size, np.uint64), np.zeros(size, np.int64)
+    used, last = np.zeros(size, np.bool_), np.full(size, NEVER)
+    longest = windows[windows.size - 1]
+    left = 0
+    for i in range(events.size):
+        age = now - events[i].hour
+        if age >= REELS_H:
+            continue
+        room[left] = events[i]
+        left += 1
+        one = np.int64(events[i].community)
+        key = combine(events[i].author, np.uint64(one)) | np.uint64(1)
+        at = _slot(keys, key)
+        keys[at], of[at] = key, one
+        last[at] = max(last[at], np.int64(events[i].hour))
+        reels[one, REELS_H - 1 - age] += 1
+        if age < longest:
+            _count_members(uses, one, events[i].members)
+    for i in range(place.size):
+        one = np.int64(community[i])
+        key = combine(author[place[i]], np.uint64(one)) | np.uint64(1)
+        at = _slot(keys, key)
+        keys[at], of[at] = key, one
+        if not used[at]:
+            used[at] = True
+            users[one] += 1
+        if members[i] & (members[i] - 1) == 0:
+            continue
+        if now - last[at] >= DAY_H:
+            together[one] += 1
+        last[at] = now
+        reels[one, REELS_H - 1] += 1
+        _count_members(uses, one, members[i])
+        room[left].reel, room[left].author = reel[place[i]], author[place[i]]
+        room[left].community, room[left].hour = one, now
+        room[left].members = members[i]
+        left += 1
+    for slot in np.flatnonzero(keys):
+        for w in range(windows.size):
+            authors[of[slot], w] += now - last[slot] < windows[w]
+    return left
+
+
+@njit(cache=True, inline="always")
+def _count_members(uses: I64, one: Int, members: Int) -> None:
+    for bit in range(MOST):
+        uses[one, bit] += members >> bit & 1
