@@ -182,7 +182,7 @@ class Settings(BaseSettings):
     graph: bool = Field(
         True,
         description="Whether sounds and hashtags that are newly used together make trends. "
-        "Takes a sixth of the processor time.",
+        "Takes a quarter of the processor time.",
         json_schema_extra=_unit("yes or no"),
     )
 
