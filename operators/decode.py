@@ -62,7 +62,7 @@ def _scan(data: bytes, first: int) -> tuple[Columns, Filled]:
     """Scan all lines; the last ones in a copy, so that bytes follow that may be touched."""
     edge = max(data.rfind(b"\n", 0, max(len(data) - SLACK, 0)) + 1, first)
     lines = np.frombuffer(data, np.uint8)
-    columns = room(len(data), int(np.count_nonzero(lines == ord("\n"))))
+    columns = room(len(data), data.count(b"\n"))
     before = scan(lines, first, edge, columns, Filled())
     last = data[edge : data.rfind(b"\n") + 1]
     padded = np.frombuffer(last + bytes(SLACK), np.uint8)
