@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -19,8 +20,10 @@ from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
 from flows.settings import Settings
+from operators.balance import shard_keys
 from operators.blocks import (
     GRAPH,
+    ONE,
     SHARDS,
     Decoded,
     Fresh,
@@ -35,12 +38,13 @@ from operators.decode import decode
 from operators.dedupe import Dedupe, DedupeLogic, Deduping, EventTime
 from operators.detect import ShardReport
 from operators.durable.durable import Book, Durable, Place, builder
+from operators.exchange import Exchange
 from operators.explode import Explode
 from operators.identify import identify
 from operators.links import Linked
 from operators.routing import keys_of
 from operators.sources.board import Board
-from operators.synthesise import ONE, SynthesiseSettings, Synthesising, Told
+from operators.synthesise import SynthesiseSettings, Synthesising, Told
 from operators.together import Together
 from schemas.trends import Trend
 from trend.budget import ShardSettings, for_counts
@@ -60,6 +64,8 @@ class Ends:
     board: Path | None = None
     stores: Sequence[Sink[tuple[str, Linked]]] = ()
     """What takes the links of the trends' members too."""
+    exchange: Exchange | None = None
+    """Through which large items go to other processes."""
 
 
 def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflow:
@@ -81,7 +87,11 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     fresh = op.stateful_batch("dedupe", by_partition, _dedupe(settings, board, place))
     known = op.map_value("identify", fresh, identify)
     exploded = op.map("explode", known, _explode(settings))
-    rows = op.flat_map("shards", exploded, _by_shard)
+    shards = shard_keys(len(ends.partitions), settings.graph)
+    sent = partial(_sent, ends.exchange)
+    rows: KeyedStream[ShardRows] = op.flat_map(
+        "shards", exploded, lambda item: [sent(shards[rows.shard], rows) for rows in item[0]]
+    )
     reports = op.stateful_batch("count", rows, _count(settings, ends.partitions, place))
     if settings.graph:
         together = op.flat_map("together", exploded, _together)
@@ -90,9 +100,9 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
         )
         reports = op.merge("reports", reports, communities)
     ids: KeyedStream[Told] = op.flat_map(
-        "catalogue", known, lambda item: [(ONE, ids) for ids in reel_ids(item[1])]
+        "catalogue", known, lambda item: [sent(ONE, ids) for ids in reel_ids(item[1])]
     )
-    told: KeyedStream[Told] = op.map("report", reports, lambda item: (ONE, item[1]))
+    told: KeyedStream[Told] = op.map("report", reports, lambda item: sent(ONE, item[1]))
     everything: KeyedStream[Told] = op.merge("merge", told, ids)
     linked = op.stateful_batch(
         "synthesise", everything, _synthesise(settings, ends.partitions, place)
@@ -103,6 +113,11 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     for number, trends_sink in enumerate(ends.trends):
         op.output(f"trends-{number}", trends, trends_sink)
     return flow
+
+
+def _sent(exchange: Exchange | None, key: str, value: Any) -> tuple[str, Any]:
+    """A value with its key, on its way to the worker that the key goes to."""
+    return key, value if exchange is None else exchange.send(key, value)
 
 
 def _rejects(decoded: Decoded) -> list[tuple[str, Reject]]:
@@ -140,10 +155,6 @@ def _explode(settings: Settings) -> Callable[[tuple[str, Fresh]], Exploded]:
         return explode.both(item[1]) if settings.graph else (explode(item[1]), None)
 
     return exploded
-
-
-def _by_shard(exploded: Exploded) -> list[tuple[str, ShardRows]]:
-    return [(rows.shard, rows) for rows in exploded[0]]
 
 
 def _together(exploded: Exploded) -> list[tuple[str, Together]]:

@@ -38,6 +38,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     processes: int
     addresses: list[str]
     """host:port of each process, in the order of their ids; empty for a single process."""
+    exchange: int | None = None
+    """Descriptor of the memory through which the workers send each other large items."""
     batch_size: int
     """Lines that a source reads at once."""
     settings: dict[str, Any]

@@ -4,6 +4,7 @@ This process reads no reels. It writes the job down, starts the workers (`flows.
 their counters and the store, and shows both.
 """
 
+import os
 import signal
 import sys
 import time
@@ -27,11 +28,12 @@ from flows.plain import plain
 from flows.state import StateFolder
 from flows.supervisor import Workers, free_addresses
 from flows.terminal import Progress, screen, trends_table
+from operators import exchange
 from operators.durable.fence import writing
 from operators.sinks import jsonl, store
 from operators.sinks.jsonl import OutputError
 from operators.sources.board import Board
-from operators.sources.files import SourceError, partitions
+from operators.sources.inputs import SourceError, partitions
 from schemas.trends import Trend
 
 WORKER = (sys.executable, "-P", "-m", "flows.start")  # -P: not from the folder we are in
@@ -91,6 +93,8 @@ def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -
             told = folder.begin(job, begun)
             if told is not None:
                 _say(console, told)
+        shared = stack.enter_context(_shared(job))
+        job = msgspec.structs.replace(job, exchange=shared)
         # A file of this run alone: one that sleeps and wakes shall not read a later run's job.
         job_file = work / "job.json"
         jobs.write(job, job_file)
@@ -100,7 +104,7 @@ def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -
             job.processes,
             work,
             reads_input="-" in job.inputs,
-            keep_open=[] if folder is None else [folder.lock],
+            keep_open=[*([folder.lock] if folder else []), *([] if shared is None else [shared])],
         )
         with _signals(workers) as received, workers:
             code = _watch(workers, board, job, folder, console, received)
@@ -109,6 +113,18 @@ def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -
         elif folder is not None:
             _say(console, "The same command goes on from here.")
         return code
+
+
+@contextmanager
+def _shared(job: Job) -> Iterator[int | None]:
+    """The descriptor of the memory that the workers share, where there are several."""
+    size = job.settings["exchange_mb"] << 20
+    shared = exchange.create(size) if job.processes > 1 and size else None
+    try:
+        yield shared
+    finally:
+        if shared is not None:
+            os.close(shared)
 
 
 def _clear(job: Job) -> None:

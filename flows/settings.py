@@ -136,11 +136,20 @@ class Settings(BaseSettings):
         description="Lines that a source reads at once.",
         json_schema_extra=_unit("lines", result=False),
     )
+    exchange_mb: int = Field(
+        256,
+        ge=0,
+        le=65_536,
+        description="Memory through which the processes of a run send each other what is large. "
+        "What finds no room in it goes through sockets; 0: everything.",
+        json_schema_extra=_unit("MiB", result=False),
+    )
     max_skew_hours: int = Field(
         6,
         ge=1,
         le=8760,
-        description="How far in event time one partition may run ahead of the slowest.",
+        description="How far in event time one partition may run ahead of the slowest; a poll and "
+        "a half if that is further.",
         json_schema_extra=_unit("hours", result=False),
     )
     epoch_seconds: float = Field(

@@ -10,16 +10,19 @@ from pathlib import Path
 from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 
+from flows import cluster
 from flows import job as jobs
 from flows.detect import Ends, build
 from flows.job import STOPPED, Job
 from flows.settings import Settings
 from operators.durable.durable import Place
 from operators.durable.fence import Fence
+from operators.exchange import Exchange, join
 from operators.sinks.jsonl import TrendsFile
 from operators.sinks.rejects import RejectsFile
 from operators.sinks.store import Store
-from operators.sources.files import FileSource, partitions
+from operators.sources.files import FileSource
+from operators.sources.inputs import partitions
 
 SQLITE = re.compile(r'SqliteFailure\(.*Some\("([^"]*)"\)')
 """What Bytewax says of its recovery store when that fails."""
@@ -36,8 +39,13 @@ def main(job_file: Path, process: int) -> None:
     settings = Settings(**job.settings)
     place = Place(Path(job.state), job.generation, process) if job.state else None
     epoch = timedelta(seconds=settings.epoch_seconds)
+    if job.addresses:
+        cluster.connect(job.addresses, process)
+        cluster.rest_while_working()
+    shared = None if job.exchange is None else Exchange(job.exchange, process, job.processes)
+    join(shared)
     cli_main(  # type: ignore[no-untyped-call]
-        build(settings, _ends(job, settings, place), place),
+        build(settings, _ends(job, settings, place, shared), place),
         process_id=process if job.addresses else None,
         addresses=job.addresses or None,
         epoch_interval=epoch,
@@ -58,7 +66,7 @@ def run(job_file: Path, process: int) -> None:
         sys.exit(STOPPED)
 
 
-def _ends(job: Job, settings: Settings, place: Place | None) -> Ends:
+def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | None) -> Ends:
     def fence() -> Fence | None:
         return place.fence() if place else None
 
@@ -67,7 +75,7 @@ def _ends(job: Job, settings: Settings, place: Place | None) -> Ends:
     trends = [TrendsFile(Path(job.to), fence())] if job.to else []
     stores = [Store(Path(job.store), fence())] if job.store else []
     rejects = [RejectsFile(Path(job.rejects), fence())] if job.rejects else []
-    return Ends(source, partitions(job.inputs), trends, rejects, board, stores)
+    return Ends(source, partitions(job.inputs), trends, rejects, board, stores, shared)
 
 
 def mendable(error: BaseException | None, state: str | None = None) -> str | None:

@@ -9,15 +9,14 @@ engine is paid per poll and never per reel.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, Final
+from pickle import PickleBuffer
+from typing import Any, Final, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 from operators.reels import Reels
-from operators.routing import key_at, spread
-from trend.packing import Shapes, packed, unpacked
+from operators.routing import PLACES, key_at
 from trend.records import USE, VOLUME
 
 SHARDS: Final = 64
@@ -30,14 +29,17 @@ LINE_LIMIT = 1 << 20
 GRAPH: Final = key_at("graph", 0)
 """Key of the co-occurrence graph, which reports as a shard does."""
 
-_WEIGHTS: Final = (3.5, 2.5, 3.5, 1.5, 3.5, 2, 3.5, 1.5, 3.5, 2.5, 3.5, 1)
-"""Shares of the shards by place (`operators.routing`): few where the step for all shards is."""
+ONE: Final = key_at("all", PLACES - 1)
+"""Key of what is not sharded: the last worker has it, as the first reads a lone partition."""
 
 
-@cache
 def shard_name(shard: int) -> str:
-    """Return a shard's key in the dataflow."""
-    return key_at(f"{shard:02d}", spread(_WEIGHTS, SHARDS)[shard])
+    """Return a shard's name.
+
+    >>> shard_name(7)
+    '07'
+    """
+    return f"{shard:02d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class Fresh:
 class ShardRows:
     """One poll's rows for one shard, or only the news that its partition's watermark moved."""
 
-    shard: str  # its key in the dataflow
+    shard: str  # its name
     partition: str
     rows: npt.NDArray[np.void]  # USE
     labels: bytes  # UTF-8; for a sound "id\\x1flabel", else the id
@@ -126,21 +128,34 @@ class ShardRows:
     end: bool
     volume: npt.NDArray[np.void]  # VOLUME; the same for every shard
 
-    def __reduce__(self) -> tuple[Callable[..., "ShardRows"], tuple[Any, ...]]:
-        """Go to other processes as two pieces of bytes."""
-        shapes, data = packed([self.rows, self.volume])
-        told = (self.shard, self.partition, self.labels, self.closed, self.end)
-        return _received, (*told, shapes, data)
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """Go to other processes as plain bytes: pickles say the fields of a dtype each time."""
+        told = (self.shard, self.partition, self.closed, self.end, self.volume.tobytes())
+        if protocol.__index__() < _WITH_BUFFERS:
+            return _received, (*told, self.rows.tobytes(), self.labels)
+        return _received, (*told, PickleBuffer(self.rows.data), PickleBuffer(self.labels))
+
+
+_WITH_BUFFERS: Final = 5
+"""The protocol of pickle from which on buffers need not be copied."""
 
 
 def _received(
     shard: str,
     partition: str,
-    labels: bytes,
     closed: int,
     end: bool,
-    shapes: Shapes,
-    data: bytes,
+    volume: bytes,
+    rows: bytes | bytearray | memoryview,
+    labels: bytes | memoryview,
 ) -> ShardRows:
-    rows, volume = unpacked([USE, VOLUME], shapes, data)
-    return ShardRows(shard, partition, rows, labels, closed, end, volume)
+    buffer = bytearray(rows) if memoryview(rows).readonly else rows  # kernels know no other arrays
+    return ShardRows(
+        shard,
+        partition,
+        np.frombuffer(buffer, USE),
+        bytes(labels),
+        closed,
+        end,
+        np.frombuffer(bytearray(volume), VOLUME),
+    )

@@ -7,7 +7,7 @@ choose the place. No result depends on a place, only who does the work:
 
 - a partition is deduped where it is read, so that no poll's texts cross between processes (Bytewax
   deals partitions to workers in turn, in the order of their names);
-- the worker that has the one step for all shards gets fewer shards.
+- shards are dealt so that workers have equally much to do, whatever else they have.
 
 Source: Aumasson & Bernstein, "SipHash: a fast short-input PRF" (2012).
 """
@@ -18,13 +18,20 @@ from itertools import count
 from typing import Final
 
 PLACES: Final = 12
+_WORKERS: Final = (2, 3, 4, 6, 12)
 _MASK: Final = (1 << 64) - 1
 _START: Final = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 
 
 def place_of(key: str) -> int:
     """Return the place of a key, from 0 to 11."""
-    return _siphash_1_3(key.encode() + b"\xff") % PLACES
+    return worker_of(key, PLACES)
+
+
+@cache
+def worker_of(key: str, workers: int) -> int:
+    """Return which of so many workers gets a key."""
+    return _siphash_1_3(key.encode() + b"\xff") % workers
 
 
 @cache
@@ -42,19 +49,27 @@ def keys_of(partitions: Sequence[str]) -> dict[str, str]:
     return {name: key_at(name, i % PLACES) for i, name in enumerate(sorted(partitions))}
 
 
-def spread(weights: Sequence[float], items: int) -> list[int]:
-    """Deal items to places in proportion to their weights; return the place of each item.
+def deal(loads: Sequence[float], items: int, load: float) -> list[int]:
+    """Deal items that are all of one load to places; return the place of each.
 
-    >>> spread([1, 3], 8)
-    [1, 1, 0, 1, 1, 1, 0, 1]
+    `loads` is what each place has beside them. Two workers come out as even as can be, then 3, 4, 6
+    and 12, as far as those before leave a choice.
+
+    >>> deal([0.5, *[0.0] * 11], 6, 0.1)
+    [1, 11, 5, 7, 1, 2]
     """
-    dealt = [0.0] * len(weights)
+    loaded = list(loads)
     places = []
     for _ in range(items):
-        place = min(range(len(weights)), key=lambda at: ((dealt[at] + 0.5) / weights[at], -at))
-        dealt[place] += 1
+        place = min(range(PLACES), key=lambda at: _loads_of_workers(loaded, at))
+        loaded[place] += load
         places.append(place)
     return places
+
+
+def _loads_of_workers(loads: Sequence[float], place: int) -> list[float]:
+    """The loads of the workers that a place falls to; rounded, so that equal ones are equal."""
+    return [round(sum(loads[place % workers :: workers]), 9) for workers in _WORKERS]
 
 
 def _siphash_1_3(data: bytes) -> int:

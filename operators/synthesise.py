@@ -13,12 +13,11 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from operators.blocks import GRAPH, SHARDS, shard_name
+from operators.blocks import GRAPH, ONE, SHARDS, shard_name
 from operators.catalogue import Catalogue, ReelIds
 from operators.detect import ShardReport
 from operators.durable.machine import Machine
 from operators.links import Linked, Links, Sight, sight
-from operators.routing import PLACES, key_at
 from operators.watermarks import Watermarks
 from operators.wording import behind, chance, name_of, summary_of, why
 from schemas import trends as contract
@@ -29,9 +28,6 @@ from trend.synthesis import Synthesis, SynthesisSettings, merged
 from trend.trends import Revision, Signal
 
 Told = ShardReport | ReelIds
-ONE = key_at("all", PLACES - 1)
-"""The key of what is not sharded: the last worker has it, as the first reads a lone partition."""
-"""The key of what is not sharded."""
 DIGITS = 4
 """Decimals of the numbers that are told."""
 

@@ -6,7 +6,8 @@ effect, signal and reel. Tables grow up to the memory budget; then the least use
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from pickle import PickleBuffer
+from typing import Any, Final, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -42,10 +43,12 @@ class ShardReports:
     labels: bytes
     live: npt.NDArray[np.int64]
 
-    def __reduce__(self) -> tuple[Callable[..., "ShardReports"], tuple[Any, ...]]:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """Go to other processes as two pieces of bytes."""
         shapes, data = packed([getattr(self, name) for name in _DTYPES])
-        return _received, (self.through, self.labels, shapes, data)
+        if protocol.__index__() < _WITH_BUFFERS:
+            return _received, (self.through, self.labels, shapes, bytes(data))
+        return _received, (self.through, self.labels, shapes, PickleBuffer(data))
 
 
 _DTYPES: Final[dict[str, type[np.generic]]] = {
@@ -63,7 +66,13 @@ _DTYPES: Final[dict[str, type[np.generic]]] = {
 }
 
 
-def _received(through: int, labels: bytes, shapes: Shapes, data: bytes) -> ShardReports:
+_WITH_BUFFERS: Final = 5
+"""The protocol of pickle from which on buffers need not be copied."""
+
+
+def _received(
+    through: int, labels: bytes, shapes: Shapes, data: bytes | bytearray | memoryview
+) -> ShardReports:
     arrays = dict(zip(_DTYPES, unpacked([*_DTYPES.values()], shapes, data), strict=True))
     return ShardReports(through=through, labels=labels, **arrays)
 

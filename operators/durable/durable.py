@@ -22,6 +22,7 @@ from operators.durable.handles import Handle
 from operators.durable.machine import In, Machine, Out
 from operators.durable.segments import Record, Ref
 from operators.durable.sweep import Name
+from operators.exchange import opened
 
 SMALL: Final = 1 << 20
 """Deltas of so many bytes never ask for a base."""
@@ -109,6 +110,7 @@ class Durable(StatefulBatchLogic[In, Out, bytes], Generic[In, Out]):
 
     def on_batch(self, values: list[In]) -> tuple[list[Out], bool]:
         """Take values of this key in order."""
+        values = opened(values)
         if self._book is None:
             return self.machine.apply(values), StatefulBatchLogic.RETAIN
         if not self._changed and values:

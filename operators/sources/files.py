@@ -5,7 +5,7 @@ One partition a file. It can be resumed at an exact record, as long as the file 
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,82 +17,19 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from operators.blocks import Poll
 from operators.faults import EARLIEST, LATEST
 from operators.sources.board import Board
+from operators.sources.inputs import STDIN, SourceError, partitions
 from operators.sources.lines import Lines
 from operators.sources.streams import read, read_pipe
 from schemas.base import Inbound, Time
 
-STDIN: Final = "-"
-PLAIN: Final = (".jsonl", ".ndjson")
-PACKED: Final = (".gz", ".zst")
-UNREADABLE: Final = (".bz2", ".xz", ".lz4", ".zip", ".7z", ".rar", ".tar", ".tgz", ".parquet")
+AHEAD: Final = 1.5
+"""Polls that a partition may be ahead of the slowest, however long they are: so that a worker that
+is busy with something else is not waited for at once."""
 
 _HEAD = 1 << 16  # bytes at the start of a file by which it is known again
 _PAUSE = timedelta(milliseconds=5)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-
-
-class SourceError(ValueError):
-    """An input that cannot be read, or not from where a run was stopped: its path and why."""
-
-
-def partitions(paths: Sequence[str]) -> list[str]:
-    """The partitions of inputs: their files in the order given, `-` for standard input.
-
-    Of a folder, and the folders in it, all `.jsonl` and `.ndjson` files (or these with `.gz` or
-    `.zst`) in the order of their names, but no hidden ones. Any other file can be given by name.
-    The result is a valid input and stands for the same files. Raises `SourceError`.
-    """
-    names = [name for path in paths for name in _files(path)]
-    seen: dict[Path, str] = {}
-    for name in names:
-        file = Path(name).resolve()
-        if file in seen:
-            raise SourceError(f"{name}: expected each file once, it was also given as {seen[file]}")
-        seen[file] = name
-    return names
-
-
-def _files(name: str) -> list[str]:
-    path = Path(name)
-    if name == STDIN:
-        return [name]
-    if path.is_dir():
-        found = sorted(_inside(path))
-        if not found:
-            raise SourceError(f"{name}: expected {', '.join(PLAIN)} files in it, got none")
-    elif not path.exists():
-        raise SourceError(f"{name}: no such file or folder")
-    else:
-        found = [path]
-    for file in found:
-        _check(file)
-    return [str(file) for file in found]
-
-
-def _inside(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            path = Path(parent, name)
-            plain = path.with_suffix("") if path.suffix.lower() in PACKED else path
-            if plain.suffix.lower() in PLAIN and not name.startswith(".") and path.is_file():
-                yield path
-
-
-def _check(path: Path) -> None:
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        raise SourceError(f"{str(path)!a}: expected a name in UTF-8") from None
-    if not path.is_file():
-        raise SourceError(f"{path}: expected a plain file; give a pipe as standard input, -")
-    if path.suffix.lower() in UNREADABLE:
-        raise SourceError(f"{path}: expected lines of JSON, plain, .gz or .zst")
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +55,8 @@ class FileSource(FixedPartitionedSource[Poll, Position]):
     board
         Where progress is written, made for these partitions; None for nowhere.
     max_skew
-        A partition waits while it is further than this ahead of the slowest in event time. With a
-        board only; it saves memory and changes no result.
+        A partition waits while it is further than this, and than `AHEAD` polls, ahead of the
+        slowest in event time. With a board only; it saves memory and changes no result.
     """
 
     def __init__(
@@ -246,6 +183,7 @@ class _Pace:
         self._board = board
         self._max_skew_us = max_skew_us
         self._clock_us = 0
+        self._poll_us = 0  # event time that the last poll went through
         self._decode = msgspec.json.Decoder(_Moment).decode
 
     def begin(self, position: Position) -> None:
@@ -263,7 +201,8 @@ class _Pace:
         except (ValueError, RecursionError):
             at = None
         if at is not None and EARLIEST <= at < LATEST:
-            self._clock_us = (at - _EPOCH) // _MICROSECOND
+            before, self._clock_us = self._clock_us, (at - _EPOCH) // _MICROSECOND
+            self._poll_us = self._clock_us - before if before else 0
             self._set("clock_us", self._clock_us)
         self._set("records", position.record)
         self._set("bytes_read", stored)
@@ -271,7 +210,8 @@ class _Pace:
 
     def ahead(self) -> bool:
         slowest = self._board.slowest() if self._board and self._clock_us else None
-        return slowest is not None and self._clock_us - slowest > self._max_skew_us
+        most = max(self._max_skew_us, AHEAD * self._poll_us)
+        return slowest is not None and self._clock_us - slowest > most
 
     def _set(self, field: str, n: int) -> None:
         if self._board:

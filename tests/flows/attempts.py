@@ -21,7 +21,7 @@ from flows.job import Job
 from flows.state import StateFolder
 from operators.durable import durable, failpoints
 from operators.sources.board import Board
-from operators.sources.files import partitions
+from operators.sources.inputs import partitions
 from trend.budget import ShardSettings
 from trend.records import USE, VOLUME
 from trend.seen import SeenReels

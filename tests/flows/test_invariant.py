@@ -71,6 +71,14 @@ def test_three_files_give_the_same_trends(
     same(Replay(tmp_path, [three_files]).run(processes, batch_size), of_three)
 
 
+@pytest.mark.parametrize("exchange_mb", ["0", "1"])
+def test_whatever_room_there_is_for_what_processes_send_gives_the_same_trends(
+    three_files: Path, of_three: Outcome, tmp_path: Path, exchange_mb: str
+) -> None:
+    settings = {"GROUNDSWELL_EXCHANGE_MB": exchange_mb}
+    same(Replay(tmp_path, [three_files], settings=settings).run(2, 5000), of_three)
+
+
 @pytest.mark.parametrize("batch_size", [1, 7])
 def test_the_smallest_batches_give_the_same_trends(
     stream: list[bytes], tmp_path: Path, batch_size: int

@@ -106,7 +106,7 @@ def test_settings_survive_the_way_to_a_worker(
 def test_settings_that_change_no_result_are_known() -> None:
     settings = load().model_dump()
     same = settings.keys() - affecting_result(settings).keys()
-    assert same == {"batch_size", "epoch_seconds", "max_skew_hours"}
+    assert same == {"batch_size", "epoch_seconds", "exchange_mb", "max_skew_hours"}
 
 
 def test_every_setting_has_a_unit_a_range_and_a_description() -> None:

@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from operators.blocks import LINE_LIMIT, Poll
 from operators.sources import lines as cutting
 from operators.sources.board import BOARD, Board
-from operators.sources.files import FilePartition, FileSource, Position, SourceError, partitions
+from operators.sources.files import FilePartition, FileSource, Position
+from operators.sources.inputs import SourceError, partitions
 from operators.sources.lines import Lines
 from operators.sources.streams import BLOCK
 

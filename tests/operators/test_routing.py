@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections import Counter
 from typing import Any
 
 import bytewax.operators as op
@@ -14,9 +13,9 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.operators import StatefulBatchLogic
 from bytewax.testing import TestingSink, cluster_main
 
-from operators.blocks import SHARDS, shard_name
+from operators.balance import COUNT, fixed_loads, shard_keys
+from operators.blocks import SHARDS
 from operators.routing import PLACES, key_at, keys_of, place_of
-from operators.synthesise import ONE
 
 PARTITIONS = [f"/some/folder/part-{number}.jsonl" for number in range(8)]
 
@@ -76,14 +75,19 @@ def test_a_partition_is_worked_on_where_it_is_read(workers: int) -> None:
     assert len({worker for _, (_, worker) in out}) == workers
 
 
-def test_the_worker_of_the_one_step_has_fewer_shards() -> None:
-    places = [place_of(shard_name(shard)) for shard in range(SHARDS)]
-    for workers in (2, 3, 4):
-        shards = Counter(place % workers for place in places)
-        others = [n for worker, n in shards.items() if worker != place_of(ONE) % workers]
-        assert shards[place_of(ONE) % workers] <= min(others)
-        assert max(others) - min(others) <= SHARDS // 8
-    assert len({shard_name(shard) for shard in range(SHARDS)}) == SHARDS
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("partitions", [1, 2, 3, 8, 30])
+def test_workers_have_equally_much_to_do(partitions: int, graph: bool) -> None:
+    keys = shard_keys(partitions, graph)
+    assert len(set(keys.values())) == len(keys) == SHARDS
+    fixed = fixed_loads(partitions, graph)
+    each = COUNT / SHARDS
+    for workers in (2, 3):
+        loads = [sum(fixed[worker::workers]) for worker in range(workers)]
+        before = max(loads)
+        for key in keys.values():
+            loads[place_of(key) % workers] += each
+        assert max(loads) <= max(before, sum(loads) / workers) + 2 * each
 
 
 def test_the_hash_is_that_of_python_without_a_secret() -> None:
