@@ -94,7 +94,9 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     )
     reports = op.stateful_batch("count", rows, _count(settings, ends.partitions, place))
     if settings.graph:
-        together = op.flat_map("together", exploded, _together)
+        together: KeyedStream[Together] = op.flat_map(
+            "together", exploded, lambda item: [sent(GRAPH, item[1])] if item[1] else []
+        )
         communities = op.stateful_batch(
             "cooccur", together, _cooccur(settings, ends.partitions, place)
         )
@@ -155,10 +157,6 @@ def _explode(settings: Settings) -> Callable[[tuple[str, Fresh]], Exploded]:
         return explode.both(item[1]) if settings.graph else (explode(item[1]), None)
 
     return exploded
-
-
-def _together(exploded: Exploded) -> list[tuple[str, Together]]:
-    return [(GRAPH, exploded[1])] if exploded[1] else []
 
 
 def _cooccur(
