@@ -25,6 +25,10 @@ BOARD: Final = (
     "clamped",
     "clock_us",  # about where the partition is in event time; 0 before its first reel
     "done",  # 1 once the partition was read to its end
+    "caught_up",  # 1 while there is nothing to read at its source
+    "idle",  # 1 while it has been silent for so long that the others need not wait for it
+    "reached_us",  # where its reels that were placed in event time are; 0 before the first
+    "stop",  # 1 once it is to be read no further for now
 )
 """The counters of each partition."""
 
@@ -82,9 +86,26 @@ class Board:
         return int(self._words[self._row[partition], _FIELD[field]])
 
     def slowest(self) -> int | None:
-        """`clock_us` of the partition that is furthest behind; None when all are done."""
-        clocks = self._words[self._words[:, _FIELD["done"]] == 0, _FIELD["clock_us"]]
+        """`clock_us` of the readable partition that is furthest behind; None where none is."""
+        readable = self._is(done=0, caught_up=0)
+        clocks = self._words[readable, _FIELD["clock_us"]]
         return int(clocks.min()) if clocks.size else None
+
+    def front(self) -> int | None:
+        """The least `reached_us` of the partitions that others wait for; None: there is none."""
+        reached = self._words[self._is(done=0, idle=0), _FIELD["reached_us"]]
+        return int(reached.min()) or None if reached.size else None
+
+    def stop(self) -> None:
+        """Ask all sources to end their reading here."""
+        self._words[:, _FIELD["stop"]] = 1
+
+    def _is(self, **fields: int) -> npt.NDArray[np.bool_]:
+        """Which partitions have these values."""
+        found = np.ones(len(self._words), np.bool_)
+        for name, value in fields.items():
+            found &= self._words[:, _FIELD[name]] == value
+        return found
 
     def totals(self) -> dict[str, int]:
         """Every field over all partitions.
