@@ -1,8 +1,9 @@
 """Kafka as the settings say: the connection, the topics, and what of them is to be read."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from flows.errors import UserError
 from flows.job import KafkaInput, KafkaSpan
@@ -14,6 +15,8 @@ from schemas.topics import CURRENT, DEAD_LETTERS, TRENDS, Topic
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
     from confluent_kafka.admin import AdminClient
+
+T = TypeVar("T")
 
 ANSWER_S: Final = 15.0
 """How long brokers may take to answer before a run begins."""
@@ -119,14 +122,33 @@ def partitions(connection: Connection, topic: str) -> int:
 
 def _ends(consumer: "Consumer", topic: str, numbers: Iterable[int] | None = None) -> dict[int, int]:
     """The offset after the last message that is committed, by partition."""
-    from confluent_kafka import TopicPartition
+    from confluent_kafka import KafkaException, TopicPartition
 
-    if numbers is None:
-        numbers = consumer.list_topics(topic, timeout=ANSWER_S).topics[topic].partitions
-    return {
-        number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=ANSWER_S)[1]
-        for number in numbers
-    }
+    def end(number: int) -> int:
+        place = TopicPartition(topic, number)
+        return _answer(lambda: consumer.get_watermark_offsets(place, timeout=1.0))[1]
+
+    def places() -> list[int]:
+        found = consumer.list_topics(topic, timeout=1.0).topics[topic]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        return sorted(found.partitions)
+
+    return {number: end(number) for number in (_answer(places) if numbers is None else numbers)}
+
+
+def _answer(question: Callable[[], T]) -> T:
+    """Ask again for a while: a topic that was just made is not known everywhere at once."""
+    from confluent_kafka import KafkaException
+
+    deadline = time.monotonic() + ANSWER_S
+    while True:
+        try:
+            return question()
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _make(admin: "AdminClient", topics: dict[str, Topic]) -> None:

@@ -87,8 +87,7 @@ def _generation(
         # What cannot go on is refused before anything is taken over, or made.
         earlier = _earlier(folder)
         job = _job(request, settings, work, earlier)
-        if earlier is not None:
-            folder.has_begun(job)
+        folder.has_begun(job)
         read = prepare(settings, connection, earlier, request.to_end)
         stack.enter_context(folder)
         job = msgspec.structs.replace(job, kafka=read, generation=folder.generation)

@@ -211,28 +211,28 @@ class Settings(BaseSettings):
         min_length=1,
         max_length=249,
         description="Topic of reels.",
-        json_schema_extra=_unit("", result=False),
+        json_schema_extra=_unit(""),
     )
     kafka_trends: str = Field(
         "trends.v1",
         min_length=1,
         max_length=249,
         description="Topic of revisions of trends.",
-        json_schema_extra=_unit("", result=False),
+        json_schema_extra=_unit(""),
     )
     kafka_current: str = Field(
         "trends.current.v1",
         min_length=1,
         max_length=249,
         description="Compacted topic of the newest revision of each trend.",
-        json_schema_extra=_unit("", result=False),
+        json_schema_extra=_unit(""),
     )
     kafka_dead_letters: str = Field(
         "reels.v1.dlq",
         min_length=1,
         max_length=249,
         description="Topic of messages that are no reels.",
-        json_schema_extra=_unit("", result=False),
+        json_schema_extra=_unit(""),
     )
     kafka_look_seconds: float = Field(
         30.0,

@@ -92,9 +92,15 @@ class Board:
         return int(clocks.min()) if clocks.size else None
 
     def front(self) -> int | None:
-        """The least `reached_us` of the partitions that others wait for; None: there is none."""
-        reached = self._words[self._is(done=0, idle=0), _FIELD["reached_us"]]
-        return int(reached.min()) or None if reached.size else None
+        """Where silent partitions may go: the least `reached_us` of the others, if all have one.
+
+        Where all are silent, the greatest: none of them is to wait for another to speak. None where
+        there is no such place yet.
+        """
+        speaking = self._words[self._is(done=0, idle=0), _FIELD["reached_us"]]
+        silent = self._words[self._is(done=0, idle=1), _FIELD["reached_us"]]
+        front = speaking.min() if speaking.size else silent.max(initial=0)
+        return int(front) or None
 
     def stop(self) -> None:
         """Ask all sources to end their reading here."""

@@ -309,6 +309,7 @@ class _Reader:
         self._commits: dict[int, int] = {}
         self._committed = time.monotonic()
         self._unknown_since: float | None = None
+        self._closed = False
 
     def add(self, number: int, offset: int) -> None:
         """Begin to read a partition at an offset."""
@@ -343,7 +344,7 @@ class _Reader:
         """Have a position committed to the group, soon. Nothing depends on it."""
         if offset >= 0:
             self._commits[number] = offset
-        if time.monotonic() - self._committed > COMMIT_S:
+        if not self._closed and time.monotonic() - self._committed > COMMIT_S:
             self._commit(wait=False)
 
     def leave(self, number: int, offset: int) -> None:
@@ -356,6 +357,7 @@ class _Reader:
             self._consumer.incremental_unassign(self._partitions([number]))
         else:
             self._commit(wait=True)
+            self._closed = True
             self._consumer.close()
 
     def _commit(self, wait: bool) -> None:
