@@ -18,6 +18,7 @@ from flows import job as jobs
 from flows import settings as every_setting
 from flows.job import Job, KafkaInput
 from flows.kafka import connection_of, partitions, prepare
+from flows.plain import plain
 from flows.replay import (
     POLL_S,
     TIDY_S,
@@ -180,6 +181,8 @@ def _watch(
             time.sleep(POLL_S)
             now = time.monotonic()
             if now - tidied > TIDY_S:
+                for line in workers.news():
+                    say(console, plain(line))
                 folder.tidy()
                 tidied = now
             if now - looked > look_s and not job.kafka.to_end and stopping is None:

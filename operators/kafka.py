@@ -1,6 +1,5 @@
 """The way to Kafka: who speaks to which brokers, and what a partition is called here."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -97,7 +96,7 @@ def _told(error: "KafkaError") -> None:
     from confluent_kafka import KafkaError
 
     if error.code() == KafkaError._ALL_BROKERS_DOWN:
-        print("no Kafka broker can be reached; waiting", file=sys.stderr, flush=True)
+        print("groundswell: no Kafka broker can be reached; waiting", flush=True)
 
 
 def lasting(code: int) -> bool:

@@ -95,7 +95,7 @@ class TopicPart(StatefulSinkPartition[X, Positions], Generic[X]):
         return self._since
 
     def close(self) -> None:
-        """Wait until all is committed."""
+        """Send nothing more."""
         self._transactions.close()
 
     def _was_sent(self, value: X) -> bool:
@@ -147,14 +147,15 @@ class Transactions:
             self._raise()
 
     def close(self) -> None:
-        """Wait until all is committed, and end the thread."""
-        try:
-            self.wait()
-        finally:
-            with self._changed:
-                self._closing = True
-                self._changed.notify_all()
-            self._thread.join()
+        """End the thread. What is not committed by now is not waited for, and nothing is raised.
+
+        The last snapshot has waited; but this is called as well while another error ends the flow,
+        where one more would abort the process without a word.
+        """
+        with self._changed:
+            self._closing = True
+            self._waiting.clear()
+            self._changed.notify_all()
 
     def read_back(
         self, topic: str, since: Positions, identity: Callable[["Message"], Hashable | None]

@@ -10,7 +10,7 @@ Where the data is: the offsets in the flow's own recovery store. What the group 
 import contextlib
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 BEGINNING: Final = -2
 """The offset of the oldest message, as Kafka has it."""
 
-COMMIT_S: Final = 5.0
+COMMIT_S: Final = 1.0
 """Time between two commits of positions to the group."""
 
 _PAUSE: Final = timedelta(milliseconds=5)
@@ -174,8 +174,8 @@ class KafkaPartition(StatefulSourcePartition[Poll, KafkaPosition]):
         if self._pace.ahead():
             self._reader.hold(self._number)
             return self._later()
-        messages = self._reader.take(self._number)
-        caught_up = not messages and self._reader.is_at_end(self._number)
+        messages, offset = self._reader.take(self._number), max(0, self._position.offset)
+        caught_up = not messages and self._reader.is_at_end(self._number, offset)
         self._pace.set("caught_up", int(caught_up))
         end = self._is_end(messages)
         if messages or end:
@@ -308,7 +308,8 @@ class _Reader:
         self._held: set[int] = set()
         self._commits: dict[int, int] = {}
         self._committed = time.monotonic()
-        self._unknown_since: float | None = None
+        self._unknown: tuple[float, float] | None = None
+        """When the topic was not known for the first and for the last time."""
         self._closed = False
 
     def add(self, number: int, offset: int) -> None:
@@ -326,12 +327,12 @@ class _Reader:
             self._fetch()
         return [waiting.popleft() for _ in range(min(len(waiting), self._batch_size))]
 
-    def is_at_end(self, number: int) -> bool:
-        """Whether the broker had no more when it was asked last, and all that it had was taken."""
-        return number in self._ends and not self._waiting[number]
+    def is_at_end(self, number: int, offset: int) -> bool:
+        """Whether the broker had no more from an offset on when it was asked last."""
+        return not self._waiting[number] and self.end_of(number) >= offset
 
     def end_of(self, number: int) -> int:
-        """The offset of the end where the partition is there, else -1."""
+        """The offset of the end when the partition was there last, -1 where it never was."""
         return self._ends.get(number, -1)
 
     def hold(self, number: int) -> None:
@@ -386,19 +387,18 @@ class _Reader:
         """Deal what has come in by partition. Raises `BrokerError` for what does not pass."""
         from confluent_kafka import KafkaError
 
+        left: deque[Message] = deque()
+        add: dict[Any, Callable[[Message], None]] = {
+            number: waiting.append for number, waiting in self._waiting.items()
+        }
         for message in self._consumer.consume(self._batch_size, timeout=0):
-            error, number = message.error(), message.partition()
+            error = message.error()
             if error is None:
-                assert number is not None
-                if number in self._waiting:  # it may have been left
-                    self._waiting[number].append(message)
-                    self._ends.pop(number, None)
-                    self._unknown_since = None
+                add.get(message.partition(), left.append)(message)
             elif error.code() == KafkaError._PARTITION_EOF:
-                assert number is not None
-                self._ends[number] = _offset(message)
+                self._ends[message.partition() or 0] = _offset(message)
             else:
-                self._judge(error, number)
+                self._judge(error, message.partition())
 
     def _judge(self, error: "KafkaError", number: int | None) -> None:
         """Let pass what mends itself."""
@@ -411,9 +411,11 @@ class _Reader:
                 "a new --state begins anew with those that are"
             )
         if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION):
-            now = time.monotonic()
-            self._unknown_since = self._unknown_since or now
-            if now - self._unknown_since < _UNKNOWN_S:
+            now, since = time.monotonic(), self._unknown
+            if since is None or now - since[1] > _UNKNOWN_S:  # it was known in between
+                since = (now, now)
+            self._unknown = (since[0], now)
+            if now - since[0] < _UNKNOWN_S:
                 return
         if lasting(error.code()) or error.fatal():
             raise BrokerError(f"{name}: cannot be read ({error.str()})")

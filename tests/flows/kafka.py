@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-from tests.flows.conftest import ROOT, TIMEOUT_S, Outcome, kill_all
+from tests.flows.conftest import ROOT, TIMEOUT_S, Outcome, kill_all, wait_until
 
 T = TypeVar("T")
 
@@ -27,6 +27,7 @@ class Topics:
 
     address: str
     name: str
+    _askers: dict[str, Consumer] = field(default_factory=dict, repr=False)
 
     @property
     def reels(self) -> str:
@@ -135,31 +136,58 @@ class Topics:
         finally:
             consumer.close()
 
-    def _ends(self, topic: str, isolation: str) -> dict[int, int]:
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.address,
-                "group.id": f"{self.name}-test",
-                "isolation.level": isolation,
-            }
-        )
-        try:
-            found = consumer.list_topics(topic, 30).topics[topic].partitions
-            places = [TopicPartition(topic, number) for number in found]
-            return {one.partition: consumer.get_watermark_offsets(one, 30)[1] for one in places}
-        finally:
-            consumer.close()
-
     def lag(self) -> dict[int, int]:
         """Messages of each partition of the reels that the group has not committed."""
-        consumer = Consumer({"bootstrap.servers": self.address, "group.id": self.name})
-        try:
-            ends = answer(lambda: self._ends(self.reels, "read_committed"))
-            places = [TopicPartition(self.reels, number) for number in ends]
-            committed = answer(lambda: consumer.committed(places, 30))
-            return {one.partition: ends[one.partition] - max(0, one.offset) for one in committed}
-        finally:
+        ends = self._ends(self.reels, "read_committed")
+        places = [TopicPartition(self.reels, number) for number in ends]
+        committed = answer(lambda: self._asking("read_committed").committed(places, 30))
+        return {one.partition: ends[one.partition] - max(0, one.offset) for one in committed}
+
+    def wait_until_read(self, process: subprocess.Popen[str], share: float = 1.0) -> None:
+        """Wait until so much of the reels was read by a run that goes on."""
+
+        def is_read() -> bool:
+            time.sleep(0.2)  # to ask is work for a broker
+            total = sum(self._ends(self.reels, "read_committed").values())
+            return total - sum(self.lag().values()) >= share * total
+
+        wait_until(is_read, process)
+
+    def wait_until_said(self, process: subprocess.Popen[str], more_than: int) -> None:
+        """Wait until there are more revisions than so many."""
+
+        def is_said() -> bool:
+            time.sleep(0.2)
+            return len(self.said()) > more_than
+
+        wait_until(is_said, process)
+
+    def close(self) -> None:
+        """Ask nothing more."""
+        for consumer in self._askers.values():
             consumer.close()
+
+    def _asking(self, isolation: str) -> Consumer:
+        """A consumer that is only asked where things are."""
+        if isolation not in self._askers:
+            self._askers[isolation] = Consumer(
+                {
+                    "bootstrap.servers": self.address,
+                    "group.id": self.name,
+                    "isolation.level": isolation,
+                }
+            )
+        return self._askers[isolation]
+
+    def _ends(self, topic: str, isolation: str) -> dict[int, int]:
+        consumer = self._asking(isolation)
+        found = answer(lambda: consumer.list_topics(topic, 30)).topics[topic].partitions
+        return {
+            number: answer(
+                lambda at=TopicPartition(topic, number): consumer.get_watermark_offsets(at, 30)[1]
+            )
+            for number in found
+        }
 
     def said(self) -> list[bytes]:
         """The revisions in the topic of trends."""

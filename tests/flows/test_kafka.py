@@ -4,15 +4,18 @@ import json
 import os
 import random
 import signal
-import subprocess
 import time
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import Outcome, Replay, kill_all, wait_until, workers, write
+from flows.simulate import lines
+from tests.flows.conftest import Outcome, Replay, kill_all, workers, write
 from tests.flows.kafka import Run, Topics, lines_of, same_as_replay
 from tests.services.broker import Broker, Given
+from trend.simulator import SimulatorSettings, simulate
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
@@ -21,9 +24,11 @@ BATCH = 15
 
 
 @pytest.fixture
-def topics(kafka: Broker | Given, request: pytest.FixtureRequest) -> Topics:
+def topics(kafka: Broker | Given, request: pytest.FixtureRequest) -> Iterator[Topics]:
     name = request.node.name.replace("[", ".").replace("]", "")[:150]
-    return Topics(kafka.address, f"{name}.{os.getpid()}.{time.time_ns() % 10**6}")
+    topics = Topics(kafka.address, f"{name}.{os.getpid()}.{time.time_ns() % 10**6}")
+    yield topics
+    topics.close()
 
 
 @pytest.fixture(scope="session")
@@ -44,27 +49,49 @@ def expected(parts: list[list[bytes]], tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def fed(topics: Topics, parts: list[list[bytes]]) -> Topics:
-    """Topics with the reels in them, a third of them compressed in each of three ways."""
-    topics.make(len(parts))
-    for number, (part, compression) in enumerate(zip(parts, ("zstd", "lz4", "gzip"), strict=True)):
-        topics.send(number, part, compression)
+    """Topics with the reels in them."""
+    feed(topics, parts)
     return topics
+
+
+def feed(topics: Topics, parts: list[list[bytes]]) -> None:
+    """Send reels, each partition compressed in another way."""
+    topics.make(len(parts))
+    for number, part in enumerate(parts):
+        topics.send(number, part, ("zstd", "lz4", "gzip", "snappy")[number % 4])
+
+
+@pytest.fixture(scope="session")
+def many_parts() -> list[list[bytes]]:
+    """Twenty thousand lines in four partitions."""
+    settings = SimulatorSettings(
+        seed=2, days=4, reels_per_day=5000, trends=20, fizzles=40, malformed=0.01
+    )
+    parts: list[list[bytes]] = [[], [], [], []]
+    for line in lines(simulate(settings)):
+        if line.strip():
+            parts[zlib.crc32(line[:40]) % 4].append(line)
+    return parts
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_topic_gives_what_a_replay_of_its_partitions_gives(
-    fed: Topics, parts: list[list[bytes]], expected: Outcome, tmp_path: Path, processes: int
+    topics: Topics, many_parts: list[list[bytes]], tmp_path: Path, processes: int
 ) -> None:
-    run = Run(tmp_path / "run", fed)
+    parts = many_parts
+    files = [write(tmp_path / f"part-{n}.jsonl", part) for n, part in enumerate(parts)]
+    expected = Replay(tmp_path / "replay", files).run()
+    feed(topics, parts)
+    run = Run(tmp_path / "run", topics)
     outcome = run.run("--store", "t.db", processes=processes, batch_size=700)
-    same_as_replay(fed, expected, parts)
+    same_as_replay(topics, expected, parts)
     assert outcome.store == expected.store
     assert f"{sum(map(len, parts)):,} lines" in outcome.out  # all of them were read, and
     assert f"{len(expected.rejects):,} rejected" in outcome.out
-    assert fed.lag() == dict.fromkeys(range(3), 0)  # those who measure lag know it
+    assert set(topics.lag().values()) == {0}  # those who measure lag know it
     again = run.run("--store", "t.db", processes=processes)
     assert "there is nothing left to do" in again.out
-    same_as_replay(fed, expected, parts)
+    same_as_replay(topics, expected, parts)
 
 
 def test_a_run_that_is_killed_often_says_everything_once(
@@ -73,7 +100,7 @@ def test_a_run_that_is_killed_often_says_everything_once(
     run = Run(tmp_path / "run", fed)
     for share, processes in ((0.15, 1), (0.35, 2), (0.55, 1), (0.75, 2)):
         process = run.start(processes=processes, batch_size=BATCH)
-        until_read(fed, share, parts, process)
+        fed.wait_until_read(process, share)
         time.sleep(draw.uniform(0, 0.2))
         kill_all(process)
         outcome = run.end(process)
@@ -104,7 +131,7 @@ def test_a_broker_that_goes_away_is_waited_for(
 ) -> None:
     run = Run(tmp_path / "run", fed)
     process = run.start(processes=2, batch_size=BATCH)
-    until_read(fed, 0.3, parts, process)
+    fed.wait_until_read(process, 0.3)
     if how == "killed":
         broker.kill()
         time.sleep(3)
@@ -149,7 +176,7 @@ def test_a_stale_run_that_wakes_writes_nothing_more(
 ) -> None:
     run = Run(tmp_path / "run", fed)
     first = run.start(batch_size=BATCH)
-    until_read(fed, 0.3, parts, first)
+    fed.wait_until_read(first, 0.3)
     family = [first.pid, *workers(first)]
     send(family, signal.SIGSTOP)
     second = run.end(run.start("--take-over", batch_size=BATCH))
@@ -166,18 +193,25 @@ def test_a_stale_run_that_wakes_writes_nothing_more(
     same_as_replay(fed, expected, parts)
 
 
-def test_a_run_of_the_same_group_elsewhere_is_shut_out(
-    fed: Topics, parts: list[list[bytes]], expected: Outcome, tmp_path: Path
+def test_a_run_of_the_same_group_elsewhere_shuts_the_earlier_out(
+    topics: Topics, parts: list[list[bytes]], tmp_path: Path
 ) -> None:
     """Two machines, two state folders, one group: the one that came later writes."""
-    first = Run(tmp_path / "one", fed)
-    process = first.start(batch_size=BATCH)
-    until_read(fed, 0.3, parts, process)
-    Run(tmp_path / "other", fed).run(batch_size=5000)
+    topics.make(len(parts))
+    for number, part in enumerate(parts):
+        topics.send(number, part[: len(part) // 2])
+    first = Run(tmp_path / "one", topics, {"GROUNDSWELL_IDLE_SECONDS": "3600"})
+    process = first.start(to_end=False)
+    topics.wait_until_read(process)
+    Run(tmp_path / "other", topics).run()
+    before = topics.said()
+    for number, part in enumerate(parts):
+        topics.send(number, part[len(part) // 2 :])
     outcome = first.end(process)
     assert outcome.code == 1
-    assert "another run of the group" in outcome.err
-    assert b"".join(line + b"\n" for line in fed.said()) == expected.trends
+    assert f"another run of the group {topics.name} writes there" in outcome.err
+    assert "Traceback" not in outcome.err
+    assert topics.said() == before
 
 
 def test_poison_becomes_dead_letters_that_can_be_sent_again(topics: Topics, tmp_path: Path) -> None:
@@ -234,11 +268,11 @@ def test_a_partition_that_is_silent_holds_nobody_back(
     for number, part in enumerate(parts):
         topics.send(number, part[: len(part) // 2])
     process = run.start(to_end=False)
-    wait_until(lambda: len(topics.said()) > 5, process)
+    topics.wait_until_said(process, 5)
     for number, part in enumerate(parts):
         topics.send(number, part[len(part) // 2 :])
     topics.send(len(parts), parts[0][:200])
-    wait_until(lambda: not sum(topics.lag().values()), process)
+    topics.wait_until_read(process)
     process.terminate()
     outcome = run.end(process)
     assert outcome.code == 0, outcome.err
@@ -258,13 +292,13 @@ def test_partitions_that_are_added_are_found(
     for number in range(2):
         topics.send(number, parts[number][: len(parts[number]) // 2])
     process = run.start(to_end=False)
-    wait_until(lambda: len(topics.said()) > 2, process)
+    topics.wait_until_said(process, 2)
     topics.add_partitions(3)
     for number in range(3):
         topics.send(number, parts[number][len(parts[number]) // 2 :])
     before = len(topics.said())
-    wait_until(lambda: not sum(topics.lag().values()), process)
-    wait_until(lambda: len(topics.said()) > before, process)
+    topics.wait_until_read(process)
+    topics.wait_until_said(process, before)
     process.terminate()
     outcome = run.end(process)
     assert outcome.code == 0, outcome.err
@@ -274,18 +308,10 @@ def test_partitions_that_are_added_are_found(
     assert len(set(names)) == len(names)
 
 
-def until_read(
-    topics: Topics, share: float, parts: list[list[bytes]], process: subprocess.Popen[str]
-) -> None:
-    """Wait until so much of the reels was read that refused ones tell of it."""
-    total = sum(map(len, parts))
-    wait_until(lambda: total - sum(topics.lag().values()) > share * total, process)
-
-
 def stopped_when_read(run: Run, topics: Topics, number: signal.Signals) -> Outcome:
     """Run until all that is in the topic was read, and stop it."""
     process = run.start(to_end=False, processes=2)
-    wait_until(lambda: not sum(topics.lag().values()), process)
+    topics.wait_until_read(process)
     process.send_signal(number)
     outcome = run.end(process)
     assert outcome.code == 0, outcome.err
