@@ -170,8 +170,6 @@ def _properties(folder: Path, address: str, controller: str) -> str:
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
         "group.initial.rebalance.delay.ms": 0,
-        "broker.heartbeat.interval.ms": 500,
-        "broker.session.timeout.ms": 6000,  # one that was killed is let in again after it
     }
     return "".join(f"{name}={value}\n" for name, value in values.items())
 
