@@ -104,6 +104,76 @@ def replay(
 
 
 @app.command()
+def run(
+    state: Annotated[
+        Path,
+        typer.Option(
+            help="Folder that keeps where the run is: the same command goes on after a stop."
+        ),
+    ],
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Trends as a SQLite store too; without it there is one in --state."),
+    ] = None,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="Go on in the place of a run that holds --state and hangs; it can write no more.",
+        ),
+    ] = False,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, max=1_000_000, help="Messages read at once; changes no result."),
+    ] = None,
+    to_end: Annotated[
+        bool,
+        typer.Option(
+            "--to-end",
+            help="End where the topic ends when the run begins, and decide all of it, as a replay.",
+        ),
+    ] = False,
+) -> int:
+    """Find the trends in a Kafka topic of reels for as long as they come, and tell them to Kafka.
+
+    The settings beginning with kafka_ name brokers and topics. SIGTERM and Ctrl-C end it in good
+    order.
+    """
+    from flows.run import Running
+    from flows.run import run as go
+
+    return go(Running(state, store, take_over, processes, batch_size, to_end), _console())
+
+
+dlq = typer.Typer(help="Look at messages that were refused, or send them again.")
+app.add_typer(dlq, name="dlq")
+
+
+@dlq.command("list")
+def dlq_list(
+    limit: Annotated[int, typer.Option(min=1, help="Most that are shown.")] = 100,
+    error: Annotated[str | None, typer.Option(help="Only those of this class.")] = None,
+) -> int:
+    """Print the oldest dead letters that were not sent again, one JSON object a line."""
+    from flows.dlq import show
+
+    return show(limit, error)
+
+
+@dlq.command("replay")
+def dlq_replay(
+    error: Annotated[
+        str | None, typer.Option(help="Only those of this class; the others are passed over.")
+    ] = None,
+) -> int:
+    """Send dead letters to the topics they came from, each once."""
+    from flows.dlq import replay as again
+
+    return again(error)
+
+
+@app.command()
 def simulate(
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="Gets reels.jsonl and truth.json.")

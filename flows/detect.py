@@ -7,11 +7,11 @@ Each step is a file of this name in `operators/`. What flows between them is in 
 whole polls as columns. Keys are partitions up to explode, shards from there, and one for the rest.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -42,7 +42,7 @@ from operators.exchange import Exchange
 from operators.explode import Explode
 from operators.identify import identify
 from operators.links import Linked
-from operators.routing import keys_of
+from operators.routing import PLACES, keys_of
 from operators.sources.board import Board
 from operators.synthesise import SynthesiseSettings, Synthesising, Told
 from operators.together import Together
@@ -66,6 +66,8 @@ class Ends:
     """What takes the links of the trends' members too."""
     exchange: Exchange | None = None
     """Through which large items go to other processes."""
+    keys: Mapping[str, str] | None = None
+    """Key of each partition; None: as `operators.routing.keys_of` has it."""
 
 
 def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflow:
@@ -82,12 +84,13 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     for number, rejects_sink in enumerate(ends.rejects):
         op.output(f"rejects-{number}", rejects, rejects_sink)
 
-    keys = keys_of(ends.partitions)
+    keys = ends.keys or keys_of(ends.partitions)
     by_partition = op.key_on("partition", decoded, lambda item: keys[item.partition])
     fresh = op.stateful_batch("dedupe", by_partition, _dedupe(settings, board, place))
     known = op.map_value("identify", fresh, identify)
     exploded = op.map("explode", known, _explode(settings))
-    shards = shard_keys(len(ends.partitions), settings.graph)
+    # Keys must not change when partitions are added to a topic.
+    shards = shard_keys(len(ends.partitions) if ends.keys is None else PLACES, settings.graph)
     sent = partial(_sent, ends.exchange)
     rows: KeyedStream[ShardRows] = op.flat_map(
         "shards", exploded, lambda item: [sent(shards[rows.shard], rows) for rows in item[0]]
@@ -165,14 +168,18 @@ def _cooccur(
     chosen = ChallengeSettings(
         settings.tick_seconds, settings.windows_h, settings.min_authors, settings.min_growth
     )
-    return builder(lambda: Cooccurring(chosen, partitions), _book(place, "cooccur"))
+    return builder(
+        lambda: Cooccurring(chosen, partitions), _book(place, "cooccur"), adapt=_known(partitions)
+    )
 
 
 def _count(
     settings: Settings, partitions: Sequence[str], place: Place | None
 ) -> Callable[[bytes | None], Durable[ShardRows, ShardReport]]:
     shard = shard_settings(settings)
-    return builder(lambda: Counting(shard, partitions), _book(place, "count"))
+    return builder(
+        lambda: Counting(shard, partitions), _book(place, "count"), adapt=_known(partitions)
+    )
 
 
 def shard_settings(settings: Settings) -> ShardSettings:
@@ -201,4 +208,21 @@ def _synthesise(
         max_examples=settings.max_examples,
         graph=settings.graph,
     )
-    return builder(lambda: Synthesising(chosen, partitions), _book(place, "synthesise"))
+    return builder(
+        lambda: Synthesising(chosen, partitions),
+        _book(place, "synthesise"),
+        adapt=_known(partitions),
+    )
+
+
+class _Waiting(Protocol):
+    def know(self, partitions: Sequence[str]) -> bool: ...
+
+
+def _known(partitions: Sequence[str]) -> Callable[[Any], bool]:
+    """Have a machine wait for the partitions that there are by now."""
+
+    def adapt(machine: _Waiting) -> bool:
+        return machine.know(partitions)
+
+    return adapt

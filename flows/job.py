@@ -13,6 +13,25 @@ STOPPED = 3
 """Exit code of a worker that says in its last line what its user can mend."""
 
 
+class KafkaSpan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be read of a partition, see `operators.sources.kafka.Span`."""
+
+    start: int
+    until: int | None
+    added: bool = False
+
+
+class KafkaInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A topic of reels instead of files, as it was when the run began."""
+
+    spans: dict[int, KafkaSpan]
+    """By partition; those that came later are added."""
+    to_end: bool
+    """Whether the run ends where the topic ended then."""
+    letters: dict[int, int]
+    """The ends of the partitions of the dead letters then."""
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One replay. Both ends are ours and of one version, so an unknown field is a mistake.
 
@@ -40,10 +59,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """host:port of each process, in the order of their ids; empty for a single process."""
     exchange: int | None = None
     """Descriptor of the memory through which the workers send each other large items."""
+    kafka: KafkaInput | None = None
+    """What is read of Kafka; then `inputs` is the topic, and trends go to topics too."""
     batch_size: int
     """Lines that a source reads at once."""
     settings: dict[str, Any]
-    """All of `flows.settings.Settings`, as its `model_dump(mode="json")` gives them."""
+    """All of `flows.settings.Settings` but the secrets, as `flows.settings.told` gives them."""
 
 
 def version() -> str:

@@ -92,8 +92,8 @@ def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -
         if folder is not None:
             told = folder.begin(job, begun)
             if told is not None:
-                _say(console, told)
-        shared = stack.enter_context(_shared(job))
+                say(console, told)
+        shared = stack.enter_context(shared_memory(job))
         job = msgspec.structs.replace(job, exchange=shared)
         # A file of this run alone: one that sleeps and wakes shall not read a later run's job.
         job_file = work / "job.json"
@@ -106,17 +106,17 @@ def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -
             reads_input="-" in job.inputs,
             keep_open=[*([folder.lock] if folder else []), *([] if shared is None else [shared])],
         )
-        with _signals(workers) as received, workers:
+        with signals(workers) as received, workers:
             code = _watch(workers, board, job, folder, console, received)
         if folder is not None and code == 0:
             folder.finish()
         elif folder is not None:
-            _say(console, "The same command goes on from here.")
+            say(console, "The same command goes on from here.")
         return code
 
 
 @contextmanager
-def _shared(job: Job) -> Iterator[int | None]:
+def shared_memory(job: Job) -> Iterator[int | None]:
     """The descriptor of the memory that the workers share, where there are several."""
     size = job.settings["exchange_mb"] << 20
     shared = exchange.create(size) if job.processes > 1 and size else None
@@ -166,15 +166,15 @@ def _job(request: Request, names: list[str], work: Path) -> Job:
     settings = every_setting.load(batch_size=request.batch_size)
     return Job(
         inputs=names,
-        to=_absolute(request.to),
-        store=_absolute(request.store or (request.state or work) / "trends.db"),
-        rejects=_absolute(request.rejects),
-        state=_absolute(request.state),
+        to=absolute(request.to),
+        store=absolute(request.store or (request.state or work) / "trends.db"),
+        rejects=absolute(request.rejects),
+        state=absolute(request.state),
         board=str(work / "board"),
         processes=request.processes,
         addresses=free_addresses(request.processes) if request.processes > 1 else [],
         batch_size=settings.batch_size,
-        settings=settings.model_dump(mode="json"),
+        settings=every_setting.told(settings),
         version=jobs.version(),
     )
 
@@ -190,7 +190,7 @@ def _watch(
     """Show how far the workers are until they have ended; their exit code as one."""
     began = tidied = time.monotonic()
     codes = workers.codes()
-    with _Display(board, _store(job), console) as display:
+    with Display(board, _store(job), console) as display:
         while None in codes and not received and not any(codes):
             display.show()
             time.sleep(POLL_S)
@@ -200,24 +200,25 @@ def _watch(
             codes = workers.codes()
     if received:
         workers.stop(received[0])
-        _say(console, f"stopped by {signal.Signals(received[0]).name}")
+        say(console, f"stopped by {signal.Signals(received[0]).name}")
         return 128 + received[0]
     if any(codes):
         workers.stop(signal.SIGTERM)
-        _show_failure(workers, codes)
+        show_failure(workers, codes)
         return 1
     progress = display.progress()
-    _say(console, f"{progress.line()}  in {time.monotonic() - began:,.1f} s")
-    _results(job, console)
+    say(console, f"{progress.line()}  in {time.monotonic() - began:,.1f} s")
+    results(job, console)
     if progress.rejects and job.rejects is None:
-        _say(console, "--rejects FILE keeps the lines that were rejected, each with its reason")
+        say(console, "--rejects FILE keeps the lines that were rejected, each with its reason")
     return 0
 
 
-class _Display:
+class Display:
     """Progress and current trends: a live picture in a terminal, else a line now and then."""
 
-    def __init__(self, board: Board, path: Path, console: Console) -> None:
+    def __init__(self, board: Board, path: Path, console: Console, line_s: float = LINE_S) -> None:
+        self._line_s = line_s
         self._board = board
         self._store = path
         self._console = console
@@ -227,7 +228,7 @@ class _Display:
         self._bytes = 0
         self._live = Live(console=console, auto_refresh=False, transient=True)
 
-    def __enter__(self) -> "_Display":
+    def __enter__(self) -> "Display":
         if self._console.is_terminal:
             self._live.start()
         return self
@@ -258,22 +259,22 @@ class _Display:
             picture = screen(progress, store.top(self._store, rows), self._console.width)
             self._live.update(picture, refresh=True)
         else:
-            self._next = now + LINE_S
-            _say(self._console, progress.status())
+            self._next = now + self._line_s
+            say(self._console, progress.status())
 
 
-def _results(job: Job, console: Console) -> None:
+def results(job: Job, console: Console) -> None:
     """The table of trends, and where all of them are."""
     trends, revisions = store.count(_store(job))
     shown: list[Trend] = store.top(_store(job), ROWS)
     if shown:
         title = f"{trends:,} trends" if trends <= ROWS else f"{ROWS} of {trends:,} trends"
         console.print(trends_table(shown, console.width, title))
-    _say(console, f"{trends:,} trends in {revisions:,} revisions")
+    say(console, f"{trends:,} trends in {revisions:,} revisions")
     passing = Path(job.board).parent
     for what, path in (("trends", job.to), ("store", job.store), ("rejects", job.rejects)):
         if path is not None and Path(path).parent != passing:
-            _say(console, f"{what}: {path}")
+            say(console, f"{what}: {path}")
 
 
 def _nothing_left(job: Job, folder: Path, console: Console) -> int:
@@ -284,12 +285,12 @@ def _nothing_left(job: Job, folder: Path, console: Console) -> int:
                 f"{path}: is gone, and the run in {folder} is complete; "
                 "remove that folder to run again"
             )
-    _say(console, f"The run in {folder} is complete; there is nothing left to do.")
-    _results(job, console)
+    say(console, f"The run in {folder} is complete; there is nothing left to do.")
+    results(job, console)
     return 0
 
 
-def _show_failure(workers: Workers, codes: Sequence[int | None]) -> None:
+def show_failure(workers: Workers, codes: Sequence[int | None]) -> None:
     """The last lines of the workers that failed, on standard error."""
     for number, code in enumerate(codes):
         if not code:
@@ -306,7 +307,7 @@ def _show_failure(workers: Workers, codes: Sequence[int | None]) -> None:
 
 
 @contextmanager
-def _signals(workers: Workers) -> Iterator[list[int]]:
+def signals(workers: Workers) -> Iterator[list[int]]:
     """Collects SIGINT and SIGTERM instead of dying of them; the second kills the workers."""
     received: list[int] = []
 
@@ -323,7 +324,7 @@ def _signals(workers: Workers) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _say(console: Console, text: str) -> None:
+def say(console: Console, text: str) -> None:
     """One line of plain text, not broken and not coloured."""
     console.print(Text(text), soft_wrap=True)
 
@@ -332,5 +333,6 @@ def _store(job: Job) -> Path:
     return Path(job.store or "")
 
 
-def _absolute(path: Path | None) -> str | None:
+def absolute(path: Path | None) -> str | None:
+    """A path as it is known anywhere."""
     return None if path is None else str(path.absolute())

@@ -10,9 +10,9 @@ import tomllib
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -195,6 +195,103 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("yes or no"),
     )
 
+    idle_seconds: float = Field(
+        60.0,
+        gt=0,
+        le=DAY_S,
+        description="How long a partition of a topic is silent before the others go on without it.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    kafka_bootstrap: str = Field(
+        "localhost:9092",
+        min_length=1,
+        description="Kafka brokers to begin with, host:port with commas.",
+        json_schema_extra=_unit("", result=False),
+    )
+    kafka_group: str = Field(
+        "groundswell",
+        min_length=1,
+        max_length=200,
+        description="Consumer group under which positions are shown, and name of the one run that "
+        "may write.",
+        json_schema_extra=_unit("", result=False),
+    )
+    kafka_reels: str = Field(
+        "reels.v1",
+        min_length=1,
+        max_length=249,
+        description="Topic of reels.",
+        json_schema_extra=_unit(""),
+    )
+    kafka_trends: str = Field(
+        "trends.v1",
+        min_length=1,
+        max_length=249,
+        description="Topic of revisions of trends.",
+        json_schema_extra=_unit(""),
+    )
+    kafka_current: str = Field(
+        "trends.current.v1",
+        min_length=1,
+        max_length=249,
+        description="Compacted topic of the newest revision of each trend.",
+        json_schema_extra=_unit(""),
+    )
+    kafka_dead_letters: str = Field(
+        "reels.v1.dlq",
+        min_length=1,
+        max_length=249,
+        description="Topic of messages that are no reels.",
+        json_schema_extra=_unit(""),
+    )
+    kafka_look_seconds: float = Field(
+        30.0,
+        gt=0,
+        le=DAY_S,
+        description="Time between two looks for partitions that were added to the topic of reels.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
+        "plaintext",
+        description="How brokers are spoken to.",
+        json_schema_extra=_unit("", result=False),
+    )
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512",
+        description="SASL mechanism.",
+        json_schema_extra=_unit("", result=False),
+    )
+    kafka_username: str = Field(
+        "",
+        description="Name for SASL.",
+        json_schema_extra=_unit("", result=False),
+    )
+    kafka_password: SecretStr = Field(
+        SecretStr(""),
+        description="Password for SASL; never shown and never written down.",
+        json_schema_extra=_unit("", result=False),
+    )
+    kafka_ca_file: str = Field(
+        "",
+        description="Certificates of authorities to trust, PEM; empty: those of the system.",
+        json_schema_extra=_unit("", result=False),
+    )
+    kafka_certificate_file: str = Field(
+        "",
+        description="Our certificate, PEM, where brokers ask for one.",
+        json_schema_extra=_unit("", result=False),
+    )
+    kafka_key_file: str = Field(
+        "",
+        description="Its private key, PEM.",
+        json_schema_extra=_unit("", result=False),
+    )
+    kafka_key_password: SecretStr = Field(
+        SecretStr(""),
+        description="Password of that key; never shown and never written down.",
+        json_schema_extra=_unit("", result=False),
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -267,6 +364,11 @@ def accepted(name: str) -> str:
     field = Settings.model_fields[name]
     if field.annotation is bool:
         return "true or false"
+    if field.annotation in (str, SecretStr):
+        return text(field)
+    choices = get_args(field.annotation)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return " or ".join(choices)
     if field.annotation not in (int, float):
         return WINDOWS
     kind = "a whole number" if field.annotation is int else "a number"
@@ -280,6 +382,23 @@ def accepted(name: str) -> str:
     return f"{kind} {' and '.join(bounds)}"
 
 
+def text(field: FieldInfo) -> str:
+    """What a setting that is a text accepts, in words."""
+    least = any(getattr(constraint, "min_length", 0) for constraint in field.metadata)
+    most = [c.max_length for c in field.metadata if hasattr(c, "max_length")]
+    words = "a text" if least else "a text, or nothing"
+    return f"{words} of at most {most[0]} characters" if most else words
+
+
+def told(settings: Settings) -> dict[str, Any]:
+    """All settings as plain values, without the secrets: each process looks for those itself."""
+    return settings.model_dump(mode="json", exclude=SECRETS)
+
+
+SECRETS = {n for n, field in Settings.model_fields.items() if field.annotation is SecretStr}
+"""Settings that are neither shown nor written to a file."""
+
+
 def _said(error: Any, given: Mapping[str, object]) -> str:
     """One validation error as `name = value: expected …`, by the name its user knows it by."""
     name = str(error["loc"][0]) if error["loc"] else "settings"
@@ -289,4 +408,5 @@ def _said(error: Any, given: Mapping[str, object]) -> str:
     wanted = str(cause) if cause else accepted(name)
     variable = PREFIX + name.upper()
     where = variable if variable in os.environ and name not in given else name
-    return f"{where} = {error['input']}: expected {wanted}"
+    found = "(hidden)" if name in SECRETS else error["input"]
+    return f"{where} = {found}: expected {wanted}"

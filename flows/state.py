@@ -272,6 +272,8 @@ def _asked(job: Job) -> dict[str, object]:
         "--store": job.store,
         "--rejects": job.rejects,
     }
+    if job.kafka is not None:
+        asked["--to-end"] = "given" if job.kafka.to_end else None
     settings = affecting_result(job.settings)
     return asked | {f"setting {name}": value for name, value in settings.items()}
 

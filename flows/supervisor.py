@@ -20,6 +20,9 @@ LAST_BYTES = 16_384
 
 PR_SET_PDEATHSIG = 1
 
+NEWS = "groundswell: "
+"""A line of a worker that begins so is for its user, though nothing has failed."""
+
 
 class Workers:
     """Processes that run `command` with their number, 0 and up, appended. A context manager.
@@ -43,6 +46,7 @@ class Workers:
         self._reads_input = reads_input
         self._keep_open = keep_open
         self._running: list[subprocess.Popen[bytes]] = []
+        self._heard = [0] * processes
 
     def __enter__(self) -> Self:
         tie = TieToParent() if sys.platform.startswith("linux") else None
@@ -92,6 +96,18 @@ class Workers:
         for worker in self._running:
             if worker.poll() is None:
                 worker.send_signal(number)
+
+    def news(self) -> list[str]:
+        """What workers have to tell their user since the last call, each once."""
+        told: list[str] = []
+        for worker, path in enumerate(self._logs):
+            with path.open("rb") as log:
+                log.seek(self._heard[worker])
+                whole = log.read(LAST_BYTES).rpartition(b"\n")[0]
+            self._heard[worker] += len(whole) + 1 if whole else 0
+            lines = whole.decode("utf-8", "replace").splitlines()
+            told += [line.removeprefix(NEWS) for line in lines if line.startswith(NEWS)]
+        return [*dict.fromkeys(told)]
 
     def last_lines(self, worker: int, count: int) -> list[str]:
         """The last lines that a worker printed, as they are: hostile text."""

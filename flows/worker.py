@@ -7,6 +7,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+from bytewax.outputs import Sink
 from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 
@@ -14,15 +15,21 @@ from flows import cluster
 from flows import job as jobs
 from flows.detect import Ends, build
 from flows.job import STOPPED, Job
+from flows.kafka import connection_of
 from flows.settings import Settings
+from operators.blocks import Reject
 from operators.durable.durable import Place
 from operators.durable.fence import Fence
 from operators.exchange import Exchange, join
+from operators.kafka import partition_name
 from operators.sinks.jsonl import TrendsFile
+from operators.sinks.kafka import KafkaDeadLetters, KafkaTrends
 from operators.sinks.rejects import RejectsFile
 from operators.sinks.store import Store
 from operators.sources.files import FileSource
 from operators.sources.inputs import partitions
+from operators.sources.kafka import KafkaSource, Span, keys
+from schemas.trends import Trend
 
 SQLITE = re.compile(r'SqliteFailure\(.*Some\("([^"]*)"\)')
 """What Bytewax says of its recovery store when that fails."""
@@ -71,11 +78,34 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
         return place.fence() if place else None
 
     board = Path(job.board)
-    source = FileSource(job.inputs, job.batch_size, board, timedelta(hours=settings.max_skew_hours))
-    trends = [TrendsFile(Path(job.to), fence())] if job.to else []
+    skew = timedelta(hours=settings.max_skew_hours)
+    trends: list[Sink[tuple[str, Trend]]] = []
+    rejects: list[Sink[tuple[str, Reject]]] = []
+    if job.to:
+        trends.append(TrendsFile(Path(job.to), fence()))
     stores = [Store(Path(job.store), fence())] if job.store else []
-    rejects = [RejectsFile(Path(job.rejects), fence())] if job.rejects else []
-    return Ends(source, partitions(job.inputs), trends, rejects, board, stores, shared)
+    if job.rejects:
+        rejects.append(RejectsFile(Path(job.rejects), fence()))
+    if job.kafka is None:
+        source = FileSource(job.inputs, job.batch_size, board, skew)
+        return Ends(source, partitions(job.inputs), trends, rejects, board, stores, shared)
+    connection = connection_of(settings)
+    trends.append(KafkaTrends(connection, settings.kafka_trends, settings.kafka_current, fence()))
+    letters = settings.kafka_dead_letters
+    rejects.append(KafkaDeadLetters(connection, letters, job.kafka.letters, fence()))
+    topic, spans = settings.kafka_reels, job.kafka.spans
+    reels = KafkaSource(
+        connection,
+        topic,
+        {number: Span(one.start, one.until, one.added) for number, one in spans.items()},
+        job.batch_size,
+        board,
+        skew,
+        timedelta(seconds=settings.idle_seconds),
+    )
+    names = [partition_name(topic, number) for number in spans]
+    own = keys(topic, [*spans])
+    return Ends(reels, names, trends, rejects, board, stores, shared, own)
 
 
 def mendable(error: BaseException | None, state: str | None = None) -> str | None:

@@ -7,10 +7,10 @@ Each of these is one item of the dataflow however many reels it holds, so that t
 engine is paid per poll and never per reel.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pickle import PickleBuffer
-from typing import Any, Final, SupportsIndex
+from typing import Any, Final, Protocol, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,22 @@ class Poll:
     data: bytes
     oversized: tuple["Oversized", ...] = ()
     end: bool = False  # the partition is finite and this is its last poll
+    messages: Sequence["Message"] = ()  # that the lines were, where they came as messages
+    rejects: tuple["Reject", ...] = ()  # messages that cannot be lines, in the order of offsets
+    idle_us: int | None = None  # the partition is silent, and the others are at this event time
+
+
+class Message(Protocol):
+    """A line as it came: as one message of a partition, whose offsets may have gaps."""
+
+    def offset(self) -> int | None:
+        """Its place in the partition."""
+
+    def key(self) -> Any:
+        """Its key in bytes, or None."""
+
+    def value(self) -> Any:
+        """Its value in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +99,7 @@ class Reject:
     reason: str
     original: bytes
     length: int  # of the whole line in bytes; more than len(original) for an oversized line
+    key: bytes | None = None  # of the message that it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +110,7 @@ class Decoded:
     reels: Reels
     rejects: tuple[Reject, ...]
     end: bool
+    idle_us: int | None = None  # as that of `Poll`
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,10 @@ class Cooccurring(Machine[Together, ShardReport]):
         """The one key."""
         return GRAPH
 
+    def know(self, partitions: Sequence[str]) -> bool:
+        """Wait for partitions that came later too; say whether there are such."""
+        return self._marks.know(partitions)
+
     def apply(self, values: list[Together]) -> list[ShardReport]:
         """Take the reels of some polls, then look at the hours that they completed."""
         for value in values:

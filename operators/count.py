@@ -26,6 +26,10 @@ class Counting(Machine[ShardRows, ShardReport]):
         """The shard."""
         return value.shard
 
+    def know(self, partitions: Sequence[str]) -> bool:
+        """Wait for partitions that came later too; say whether there are such."""
+        return self._marks.know(partitions)
+
     def apply(self, values: list[ShardRows]) -> list[ShardReport]:
         """Take the uses of some polls, then close what they completed."""
         for value in values:

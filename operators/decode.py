@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from operators.blocks import Decoded, Poll, Reject
+from operators.blocks import Decoded, Message, Poll, Reject
 from operators.faults import ERRORS, Fault, judge, too_long
 from operators.reels import TEXTS, Reels, joined
 from operators.scanner.lines import Columns, Filled, room, scan
@@ -41,11 +41,11 @@ def decode(poll: Poll) -> Decoded:
         `reels` and `rejects` are each in the order of their lines. Blank lines are neither. A byte
         order mark is skipped where the partition begins, and is broken JSON anywhere else.
     """
-    marked = poll.offset == 0 and poll.data.startswith(BOM)
+    marked = poll.offset == 0 and not poll.messages and poll.data.startswith(BOM)
     columns, filled = _scan(poll.data, len(BOM) if marked else 0)
     reels = _reels(columns, filled)
     if not filled.doubts and not poll.oversized:
-        return Decoded(poll.partition, reels, (), poll.end)
+        return Decoded(poll.partition, reels, poll.rejects, poll.end, poll.idle_us)
     lines, starts, rows = (column[: filled.doubts] for column in columns[-3:])
     verdicts = [judge(_line(poll.data, start)) for start in starts.tolist()]
     if marked:
@@ -55,7 +55,7 @@ def decode(poll: Poll) -> Decoded:
         accepted = [verdict for verdict in verdicts if isinstance(verdict, Reel)]
         reels = _inserted(reels, rows[sound], _columns(accepted))
     rejects = _rejects(poll, filled.lines, lines, starts, verdicts)
-    return Decoded(poll.partition, reels, rejects, poll.end)
+    return Decoded(poll.partition, reels, rejects, poll.end, poll.idle_us)
 
 
 def _scan(data: bytes, first: int) -> tuple[Columns, Filled]:
@@ -142,6 +142,10 @@ def _rejects(
     rejects = []
     for start, record, offset, fault in zip(starts, records, offsets, verdicts, strict=True):
         if isinstance(fault, Fault):
+            if poll.messages:
+                message = poll.messages[int(record) - poll.record]
+                rejects.append(refused(poll.partition, message, fault))
+                continue
             line = _line(poll.data, int(start))
             place = (poll.partition, int(record), int(offset))
             rejects.append(Reject(*place, fault.error, fault.reason, line, len(line)))
@@ -149,4 +153,11 @@ def _rejects(
         fault = Fault("source_error", long.broken) if long.broken else too_long(long.length)
         place = (poll.partition, long.record, long.offset)
         rejects.append(Reject(*place, fault.error, fault.reason, long.head, long.length))
-    return tuple(sorted(rejects, key=attrgetter("record")))
+    return tuple(sorted((*rejects, *poll.rejects), key=attrgetter("record")))
+
+
+def refused(partition: str, message: Message, fault: Fault) -> Reject:
+    """A message that is no reel, with its bytes as they came."""
+    offset, value = message.offset() or 0, message.value() or b""
+    place = (partition, offset, offset)
+    return Reject(*place, fault.error, fault.reason, value, len(value), message.key())

@@ -77,10 +77,13 @@ class Dedupe:
         self._clock = int(UNSET)
         self._last_tick = int(NO_TICK)
         self._closed = int(NO_TICK)
+        self._floor = int(NO_TICK)
+        """Ticks before it were left to the other partitions while this one was silent."""
 
     def __call__(self, decoded: Decoded) -> Fresh | None:
         """Take a poll; return the reels settled by it, or None where there is nothing to tell."""
         self.counts.rejects += len(decoded.rejects)
+        idle = decoded.idle_us is not None
         waiting = self._waiting
         reels = joined(waiting, decoded.reels) if len(waiting) else decoded.reels
         settled = np.empty(len(reels), np.int64)
@@ -90,13 +93,14 @@ class Dedupe:
             self._clock,
             self.time.future_seconds * MICROSECONDS,
             self.time.look_ahead,
-            decoded.end,
+            decoded.end or idle,
             settled,
             clocks,
         )
         self._waiting = reels.take(slice(done, None)).packed()
         self.counts.clamped += clamped
-        fresh = self._place(decoded, reels.take(slice(done)), settled[:done], clocks[:done])
+        floor = self._follow(decoded.idle_us)
+        fresh = self._place(decoded, reels.take(slice(done)), settled[:done], clocks[:done], floor)
         return fresh if fresh.announce or len(fresh.reels) else None
 
     def _place(
@@ -105,11 +109,13 @@ class Dedupe:
         reels: Reels,
         times: npt.NDArray[np.int64],
         clocks: npt.NDArray[np.int64],
+        floor: int,
     ) -> Fresh:
         """Give settled reels their ticks, and drop those that were here before."""
         complete = self.time.tick(clocks - self.time.lateness_seconds * MICROSECONDS)
         ticks = self.time.tick(times)
-        apply = np.maximum(ticks, complete)
+        apply = np.maximum(np.maximum(ticks, complete), np.int32(self._floor))
+        self._floor = floor
         reel = hash_column(reels.data, reels.starts, reels.lengths, REEL_ID)
         kinds = self._seen.classify(reel, _digests(reels))
         counted = kinds == NEW
@@ -138,14 +144,28 @@ class Dedupe:
             announce,
         )
 
+    def reached_us(self) -> int:
+        """Return where the partition is in event time, in microseconds; 0 where nowhere yet."""
+        closed = self._floor * self.time.tick_seconds + self.time.lateness_seconds
+        followed = 0 if self._floor == NO_TICK else closed * MICROSECONDS
+        return max(0, self._clock, followed)
+
+    def _follow(self, idle_us: int | None) -> int:
+        """Return the tick before which a silent partition leaves all to the others, as of now."""
+        return self._floor if idle_us is None else max(self._floor, self._complete_at(idle_us))
+
+    def _complete_at(self, clock: int) -> int:
+        """Return the tick before which a partition is complete when its clock says so."""
+        watermark = np.array([clock - self.time.lateness_seconds * MICROSECONDS])
+        return int(self.time.tick(watermark)[0])
+
     def _now_closed(self, end: bool) -> int:
         """Return the tick before which this partition is complete."""
         if self._clock == UNSET:
-            return int(NO_TICK)
+            return self._floor
         if end:
-            return self._last_tick + 1
-        watermark = np.array([self._clock - self.time.lateness_seconds * MICROSECONDS])
-        return int(self.time.tick(watermark)[0])
+            return max(self._last_tick + 1, self._floor)
+        return max(self._complete_at(self._clock), self._floor)
 
     def _take_volume(self, announce: bool) -> npt.NDArray[np.void]:
         if not announce:
@@ -264,4 +284,5 @@ class DedupeLogic(Durable[Decoded, Fresh]):
             self._board.set(partition, "duplicates", counts.duplicates)
             self._board.set(partition, "late", counts.late)
             self._board.set(partition, "clamped", counts.clamped)
+            self._board.set(partition, "reached_us", self.machine.dedupe.reached_us())
         return fresh, retain

@@ -32,6 +32,7 @@ ERRORS: Final = {
     "too_many_hashtags": "more than 100 hashtags",
     "line_too_long": "a line over 1 MiB",
     "too_deep": "arrays and objects nested more than 500 deep",
+    "no_value": "a message without a value, or of nothing but white space",
     "source_error": "the input broke off: a truncated or damaged file",
 }
 """Every error class with its meaning."""

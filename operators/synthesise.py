@@ -106,6 +106,10 @@ class Synthesise:
             return []
         return self._decide(min(through[0], through[1]))
 
+    def know(self, partitions: Sequence[str]) -> bool:
+        """Wait for partitions that came later too; say whether there are such."""
+        return self._partitions.know(partitions)
+
     def _note_live(self, item: ShardReport) -> None:
         live = self._live[item.shard]
         for tick, now in item.reports.live.tolist():
@@ -241,6 +245,10 @@ class Synthesising(Machine[Told, Linked]):
     def key_of(self, value: Told) -> str:
         """The one key."""
         return ONE
+
+    def know(self, partitions: Sequence[str]) -> bool:
+        """Wait for partitions that came later too; say whether there are such."""
+        return self._synthesise.know(partitions)
 
     def apply(self, values: list[Told]) -> list[Linked]:
         """Take reports and reel ids."""

@@ -23,6 +23,12 @@ class Watermarks:
         self._closed: dict[str, int | None] = dict.fromkeys(partitions)
         self._ended: set[str] = set()
 
+    def know(self, partitions: Iterable[str]) -> bool:
+        """Wait for partitions that came later too; say whether there are such."""
+        added = [name for name in partitions if name not in self._closed]
+        self._closed |= dict.fromkeys(added)
+        return bool(added)
+
     def take(self, partition: str, closed: int, end: bool) -> None:
         """Note that `partition` has completed all ticks before `closed`, and whether it ended."""
         self._closed[partition] = closed

@@ -26,3 +26,6 @@ class DeadLetterHeaders(Outbound, frozen=True, kw_only=True):
 
     offset: NotNegative
     """Its offset there."""
+
+    length: NotNegative
+    """Length of its value in bytes; more than what is here where that was cut."""

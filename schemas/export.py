@@ -149,7 +149,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
         "bindings": {
             "kafka": {
                 "topicConfiguration": {
-                    "cleanup.policy": ["delete"],
+                    "cleanup.policy": [*topic.cleanup],
                     "retention.ms": milliseconds,
                 },
                 "bindingVersion": "0.5.0",

@@ -30,6 +30,7 @@ class Topic:
     action: Literal["receive", "send"]  # what Groundswell does
     about: str
     headers: type[msgspec.Struct] | None = None
+    cleanup: tuple[str, ...] = ("delete",)  # `compact`: of each key the newest message is kept
     opaque: bool = False  # the value is bytes as they came, and need not be a `record`
 
 
@@ -60,6 +61,16 @@ TRENDS: Final = Topic(
     about="Trends, one message a revision.",
 )
 
+CURRENT: Final = Topic(
+    name="trends.current.v1",
+    record=Trend,
+    key="trend_id",
+    retention=timedelta(days=30),
+    action="send",
+    about="The newest revision of each trend: what a reader needs who begins now.",
+    cleanup=("compact", "delete"),
+)
+
 DEAD_LETTERS: Final = Topic(
     name="reels.v1.dlq",
     record=Reel,
@@ -72,5 +83,5 @@ DEAD_LETTERS: Final = Topic(
     opaque=True,
 )
 
-TOPICS: Final = (REELS, ENRICHED, TRENDS, DEAD_LETTERS)
+TOPICS: Final = (REELS, ENRICHED, TRENDS, CURRENT, DEAD_LETTERS)
 """All topics, in the order of the way of the data."""

@@ -153,6 +153,10 @@ class Durable(StatefulBatchLogic[In, Out, bytes], Generic[In, Out]):
         self._journal = bytearray()
         self._changed = self._base_due = False
 
+    def renew(self) -> None:
+        """Write the whole state when it changes next: what was restored was changed since."""
+        self._base_due = True
+
     def _is_long(self, more: int = 0, links: int = 0) -> bool:
         """Whether what came since the base asks for another; at another length for each key."""
         drawn = hashlib.blake2b(self.key.encode(), digest_size=4).digest()
@@ -168,14 +172,23 @@ def builder(
     new: Callable[[], Machine[In, Out]],
     book: Book | None,
     logic: Callable[[Machine[In, Out], Book | None, Handle | None], Logic] = Durable,  # type: ignore[assignment]
+    adapt: Callable[[Machine[In, Out]], bool] = lambda machine: False,
 ) -> Callable[[bytes | None], Logic]:
-    """What Bytewax calls for a key, without a handle where the key is new."""
+    """What Bytewax calls for a key, without a handle where the key is new.
+
+    `adapt` may change a restored machine to what it has to do now, and says whether it did.
+    """
 
     def build(said: bytes | None) -> Logic:
         if not said or book is None:
             return logic(new(), book, None)
         handle = handles.decode(said)
-        return logic(restored(book.folder, handle), book, handle)
+        machine: Machine[In, Out] = restored(book.folder, handle)
+        adapted = adapt(machine)
+        made = logic(machine, book, handle)
+        if adapted:
+            made.renew()
+        return made
 
     return build
 

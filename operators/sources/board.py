@@ -25,6 +25,10 @@ BOARD: Final = (
     "clamped",
     "clock_us",  # about where the partition is in event time; 0 before its first reel
     "done",  # 1 once the partition was read to its end
+    "caught_up",  # 1 while there is nothing to read at its source
+    "idle",  # 1 while it has been silent for so long that the others need not wait for it
+    "reached_us",  # where its reels that were placed in event time are; 0 before the first
+    "stop",  # 1 once it is to be read no further for now
 )
 """The counters of each partition."""
 
@@ -82,9 +86,32 @@ class Board:
         return int(self._words[self._row[partition], _FIELD[field]])
 
     def slowest(self) -> int | None:
-        """`clock_us` of the partition that is furthest behind; None when all are done."""
-        clocks = self._words[self._words[:, _FIELD["done"]] == 0, _FIELD["clock_us"]]
+        """`clock_us` of the readable partition that is furthest behind; None where none is."""
+        readable = self._is(done=0, caught_up=0)
+        clocks = self._words[readable, _FIELD["clock_us"]]
         return int(clocks.min()) if clocks.size else None
+
+    def front(self) -> int | None:
+        """Where silent partitions may go: the least `reached_us` of the others, if all have one.
+
+        Where all are silent, the greatest: none of them is to wait for another to speak. None where
+        there is no such place yet.
+        """
+        speaking = self._words[self._is(done=0, idle=0), _FIELD["reached_us"]]
+        silent = self._words[self._is(done=0, idle=1), _FIELD["reached_us"]]
+        front = speaking.min() if speaking.size else silent.max(initial=0)
+        return int(front) or None
+
+    def stop(self) -> None:
+        """Ask all sources to end their reading here."""
+        self._words[:, _FIELD["stop"]] = 1
+
+    def _is(self, **fields: int) -> npt.NDArray[np.bool_]:
+        """Which partitions have these values."""
+        found = np.ones(len(self._words), np.bool_)
+        for name, value in fields.items():
+            found &= self._words[:, _FIELD[name]] == value
+        return found
 
     def totals(self) -> dict[str, int]:
         """Every field over all partitions.

@@ -9,27 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
-import msgspec
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from operators.blocks import Poll
-from operators.faults import EARLIEST, LATEST
 from operators.sources.board import Board
 from operators.sources.inputs import STDIN, SourceError, partitions
 from operators.sources.lines import Lines
+from operators.sources.pace import MICROSECOND, Pace
 from operators.sources.streams import read, read_pipe
-from schemas.base import Inbound, Time
-
-AHEAD: Final = 1.5
-"""Polls that a partition may be ahead of the slowest, however long they are: so that a worker that
-is busy with something else is not waited for at once."""
 
 _HEAD = 1 << 16  # bytes at the start of a file by which it is known again
 _PAUSE = timedelta(milliseconds=5)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +47,7 @@ class FileSource(FixedPartitionedSource[Poll, Position]):
     board
         Where progress is written, made for these partitions; None for nowhere.
     max_skew
-        A partition waits while it is further than this, and than `AHEAD` polls, ahead of the
+        A partition waits while it is further than this, and than `pace.AHEAD` polls, ahead of the
         slowest in event time. With a board only; it saves memory and changes no result.
     """
 
@@ -71,7 +63,7 @@ class FileSource(FixedPartitionedSource[Poll, Position]):
         self._partitions = partitions(paths)
         self._batch_size = batch_size
         self._board = board
-        self._max_skew_us = max_skew // _MICROSECOND
+        self._max_skew_us = max_skew // MICROSECOND
 
     def list_parts(self) -> list[str]:
         """Names of the files: the same in every worker, for all see the same disk."""
@@ -82,7 +74,7 @@ class FileSource(FixedPartitionedSource[Poll, Position]):
     ) -> "FilePartition":
         """Open one file where it is to go on. Raises `SourceError` where it has changed."""
         board = Board.open(self._board) if self._board else None
-        pace = _Pace(for_part, board, self._max_skew_us)
+        pace = Pace(for_part, board, self._max_skew_us)
         return FilePartition(for_part, self._batch_size, resume_state, pace)
 
 
@@ -90,7 +82,7 @@ class FilePartition(StatefulSourcePartition[Poll, Position]):
     """One file, or standard input, which cannot be resumed."""
 
     def __init__(
-        self, name: str, batch_size: int, resume_state: Position | None, pace: "_Pace"
+        self, name: str, batch_size: int, resume_state: Position | None, pace: Pace
     ) -> None:
         self._batch_size = batch_size
         self._pace = pace
@@ -104,7 +96,7 @@ class FilePartition(StatefulSourcePartition[Poll, Position]):
         blocks = read(self._file, Path(name), offset) if self._file else read_pipe(0)
         self._lines = Lines(name, blocks, offset, record)
         self._awake: datetime | None = None
-        pace.begin(self._position)
+        pace.begin(self._position.record, self._position.size, self._position.done)
         if self._position.done:
             self.close()
 
@@ -119,7 +111,8 @@ class FilePartition(StatefulSourcePartition[Poll, Position]):
         self._awake = None
         offset, record = self._lines.offset, self._lines.record
         self._position = replace(self._position, offset=offset, record=record, done=poll.end)
-        self._pace.moved(poll, self._position, self._file.tell() if self._file else offset)
+        stored = self._file.tell() if self._file else offset
+        self._pace.moved(poll.data, record, stored, poll.end)
         if poll.end:
             self.close()
         return [poll]
@@ -169,50 +162,3 @@ def _same(name: str, beginning: Position, resume_state: Position | None) -> Posi
             "begins with other bytes, so the run cannot go on"
         )
     return resume_state
-
-
-class _Moment(Inbound, frozen=True, kw_only=True):
-    published_at: Time
-
-
-class _Pace:
-    """What a partition tells the board, and whether it is to wait for the others on it."""
-
-    def __init__(self, partition: str, board: Board | None, max_skew_us: int) -> None:
-        self._partition = partition
-        self._board = board
-        self._max_skew_us = max_skew_us
-        self._clock_us = 0
-        self._poll_us = 0  # event time that the last poll went through
-        self._decode = msgspec.json.Decoder(_Moment).decode
-
-    def begin(self, position: Position) -> None:
-        self._set("bytes_total", position.size)
-        self._set("records", position.record)
-        if position.done:
-            self._set("bytes_read", position.size)
-            self._set("done", 1)
-
-    def moved(self, poll: Poll, position: Position, stored: int) -> None:
-        """A poll was handed over. Its last line tells the time, if it can: this is but a hint."""
-        last = poll.data[poll.data.rfind(b"\n", 0, -1) + 1 :]
-        try:
-            at = self._decode(last).published_at
-        except (ValueError, RecursionError):
-            at = None
-        if at is not None and EARLIEST <= at < LATEST:
-            before, self._clock_us = self._clock_us, (at - _EPOCH) // _MICROSECOND
-            self._poll_us = self._clock_us - before if before else 0
-            self._set("clock_us", self._clock_us)
-        self._set("records", position.record)
-        self._set("bytes_read", stored)
-        self._set("done", int(position.done))
-
-    def ahead(self) -> bool:
-        slowest = self._board.slowest() if self._board and self._clock_us else None
-        most = max(self._max_skew_us, AHEAD * self._poll_us)
-        return slowest is not None and self._clock_us - slowest > most
-
-    def _set(self, field: str, n: int) -> None:
-        if self._board:
-            self._board.set(self._partition, field, n)

@@ -6,8 +6,10 @@ import pytest
 
 from flows import job as jobs
 from flows import settings_doc
+from flows.errors import UserError
 from flows.job import Job
-from flows.settings import Settings, SettingsError, affecting_result, load
+from flows.kafka import connection_of
+from flows.settings import Settings, SettingsError, affecting_result, load, told
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +50,8 @@ def test_windows_may_be_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> 
         ("WINDOWS_H", "3,1", "expected rising whole hours from 1 to 24"),
         ("WINDOWS_H", "1,x", "expected rising whole hours from 1 to 24"),
         ("WINDOWS_H", "", "expected rising whole hours from 1 to 24"),
+        ("KAFKA_SECURITY", "tls", "expected plaintext or ssl or sasl_plaintext or sasl_ssl"),
+        ("KAFKA_REELS", "", "expected a text of at most 249 characters"),
         ("BATCH_SIZE", "0", "expected a whole number at least 1 and at most 1,000,000"),
     ],
 )
@@ -95,7 +99,7 @@ def test_settings_survive_the_way_to_a_worker(
         processes=1,
         addresses=[],
         batch_size=7,
-        settings=settings.model_dump(mode="json"),
+        settings=told(settings),
     )
     jobs.write(job, tmp_path / "job.json")
     monkeypatch.setenv("GROUNDSWELL_FDR", "0.9")  # what the job says holds
@@ -106,7 +110,48 @@ def test_settings_survive_the_way_to_a_worker(
 def test_settings_that_change_no_result_are_known() -> None:
     settings = load().model_dump()
     same = settings.keys() - affecting_result(settings).keys()
-    assert same == {"batch_size", "epoch_seconds", "exchange_mb", "max_skew_hours"}
+    ways = {name for name in same if name.startswith("kafka_")}
+    assert same - ways == {
+        "batch_size",
+        "epoch_seconds",
+        "exchange_mb",
+        "idle_seconds",
+        "max_skew_hours",
+    }
+    assert not ways & {"kafka_reels", "kafka_trends", "kafka_current", "kafka_dead_letters"}
+    assert ways >= {"kafka_bootstrap", "kafka_password"}
+
+
+def test_secrets_are_neither_shown_nor_written_down(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GROUNDSWELL_KAFKA_SECURITY", "sasl_ssl")
+    monkeypatch.setenv("GROUNDSWELL_KAFKA_USERNAME", "me")
+    monkeypatch.setenv("GROUNDSWELL_KAFKA_PASSWORD", "hunter2")
+    (tmp_path / "g.toml").write_text('kafka_key_password = "hunter3"\n')
+    monkeypatch.setenv("GROUNDSWELL_CONFIG", str(tmp_path / "g.toml"))
+    settings = load()
+    connection = connection_of(settings)
+    shown = repr(settings) + repr(told(settings)) + repr(connection) + settings_doc.page()
+    assert "hunter" not in shown
+    assert connection.security["sasl.password"] == "hunter2"
+    assert connection.security["ssl.key.password"] == "hunter3"
+    assert connection_of(Settings(**told(settings))).security == connection.security
+
+
+def test_a_secret_that_cannot_be_used_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "g.toml").write_text("kafka_password = 1234567\n")
+    monkeypatch.setenv("GROUNDSWELL_CONFIG", str(tmp_path / "g.toml"))
+    with pytest.raises(SettingsError, match=r"kafka_password = \(hidden\): expected a text"):
+        load()
+
+
+def test_a_file_of_a_certificate_is_looked_for(tmp_path: Path) -> None:
+    missing = str(tmp_path / "ca.pem")
+    with pytest.raises(UserError, match=r"kafka_ca_file = .*: expected a file"):
+        connection_of(load(kafka_security="ssl", kafka_ca_file=missing))
 
 
 def test_every_setting_has_a_unit_a_range_and_a_description() -> None:

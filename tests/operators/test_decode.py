@@ -153,7 +153,7 @@ def test_a_bad_line_is_rejected_with_its_class_and_nothing_else_is(bad: bytes, e
 
 
 def test_every_class_of_error_occurs() -> None:
-    assert {error for _, error in MIXED} | {"source_error"} == set(ERRORS)
+    assert {error for _, error in MIXED} | {"source_error", "no_value"} == set(ERRORS)
 
 
 @pytest.mark.parametrize(
