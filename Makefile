@@ -17,10 +17,10 @@ setup: .venv/core.done ## make .venv and install Groundswell in it
 demo: .venv/core.done ## simulate some days of reels and find their trends
 	$(BIN)/groundswell demo
 
-test: .venv/test.done ## run the test suite (without the slow tests)
+test: .venv/test.done .cache/services.done ## run the test suite (without the slow tests)
 	$(BIN)/python -m pytest
 
-soak: .venv/test.done ## run the slow tests too: kills, failing disks, damaged files (an hour)
+soak: .venv/test.done .cache/services.done ## run the slow tests too: kills, failing disks, damaged files (an hour)
 	$(BIN)/python -m pytest -m "slow or not slow"
 
 check: .venv/dev.done ## lint, types, import walls, generated files
@@ -44,7 +44,7 @@ lock: .venv/dev.done ## choose the newest versions pyproject.toml allows and wri
 	$(call compile,constraints-test.txt,--extra test --constraints constraints.txt)
 
 clean: ## remove .venv and everything that was made
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/core.done: constraints-core.txt $(PROJECT)
@@ -58,6 +58,9 @@ clean: ## remove .venv and everything that was made
 .venv/dev.done: constraints.txt $(PROJECT)
 	@.ci/environment dev
 	@touch $@ .venv/core.done .venv/test.done
+
+.cache/services.done: .ci/services
+	@.ci/services $@
 
 # One set of versions for Python 3.11 and 3.12, each with the hashes of its files.
 compile = $(BIN)/uv pip compile --quiet pyproject.toml --group build $(2) --universal \

@@ -27,6 +27,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """SQLite store of trends."""
     rejects: str | None
     """JSON lines of refused lines."""
+    services: bool = False
+    """Whether trends go to the database and the Redis of the settings too."""
     state: str | None
     """Folder of a run that can be resumed; Bytewax's store lies ready in its `recovery.N/`."""
     generation: int = 0
@@ -41,7 +43,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     batch_size: int
     """Lines that a source reads at once."""
     settings: dict[str, Any]
-    """All of `flows.settings.Settings`, as its `model_dump(mode="json")` gives them."""
+    """All of `flows.settings.Settings` but the secrets, as `flows.settings.told` gives them."""
 
 
 def version() -> str:

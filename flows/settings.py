@@ -1,4 +1,4 @@
-"""Every setting of the detection flow, with its unit, its range and its default.
+"""Every setting of the detection flow and its sinks, with its unit, its range and its default.
 
 A setting comes from an environment variable (`GROUNDSWELL_` and the name in capitals) or from the
 TOML file that `GROUNDSWELL_CONFIG` names; the environment wins. `docs/settings.md` is made from
@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -38,6 +38,11 @@ class SettingsError(UserError):
 def _unit(unit: str, *, result: bool = True) -> dict[str, Any]:
     """Unit of a setting, and whether another value gives another result."""
     return {"unit": unit, "result": result}
+
+
+def _url(form: str) -> dict[str, Any]:
+    """A URL of the given form; it may hold a password."""
+    return {"unit": "URL", "result": False, "accepted": f"{form}; empty: none"}
 
 
 class Settings(BaseSettings):
@@ -185,6 +190,46 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("yes or no"),
     )
 
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="PostgreSQL or TimescaleDB that trends go to; `groundswell migrate` makes its "
+        "tables.",
+        json_schema_extra=_url("`postgresql://USER:PASSWORD@HOST:PORT/DATABASE`"),
+    )
+    redis_url: SecretStr = Field(
+        SecretStr(""),
+        description="Redis 7 or Valkey that trends go to.",
+        json_schema_extra=_url("`redis://USER:PASSWORD@HOST:PORT/NUMBER`, or `rediss://…`"),
+    )
+    redis_prefix: str = Field(
+        "groundswell",
+        pattern="^[!-~]{1,64}$",
+        description="What the names of all keys in Redis begin with, before a colon.",
+        json_schema_extra=_unit("text", result=False)
+        | {"accepted": "1 to 64 characters of ASCII without spaces"},
+    )
+    redis_stream_length: int = Field(
+        10_000,
+        ge=1,
+        le=100_000_000,
+        description="Revisions that each stream in Redis keeps, or a few more.",
+        json_schema_extra=_unit("revisions", result=False),
+    )
+    redis_expiry_hours: int = Field(
+        168,
+        ge=1,
+        le=87_600,
+        description="How long a trend stays in Redis after its last revision.",
+        json_schema_extra=_unit("hours", result=False),
+    )
+    sink_wait_seconds: float = Field(
+        600.0,
+        ge=0,
+        le=604_800,
+        description="How long a service may be away, or refuse, before the run stops.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -221,6 +266,11 @@ class Settings(BaseSettings):
         return value
 
 
+def extra(field: FieldInfo) -> dict[str, Any]:
+    """What is said of a field: its `unit`, whether it changes the `result`, and more."""
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+
+
 def load(**given: object) -> Settings:
     """Settings from `given`, the environment and the TOML file, in this order of precedence.
 
@@ -247,14 +297,11 @@ def affecting_result(values: Mapping[str, object]) -> dict[str, object]:
     return {n: v for n, v in values.items() if n not in fields or extra(fields[n])["result"]}
 
 
-def extra(field: FieldInfo) -> dict[str, Any]:
-    """The unit (`unit`) of a field and whether it changes the result (`result`)."""
-    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-
-
 def accepted(name: str) -> str:
     """What a setting accepts, in words: `a number above 0 and below 1`."""
     field = Settings.model_fields[name]
+    if said := extra(field).get("accepted"):
+        return str(said)
     if field.annotation is bool:
         return "true or false"
     if field.annotation not in (int, float):
@@ -270,6 +317,15 @@ def accepted(name: str) -> str:
     return f"{kind} {' and '.join(bounds)}"
 
 
+def told(settings: Settings) -> dict[str, Any]:
+    """All settings as plain values, without the secrets: each process looks for those itself."""
+    return settings.model_dump(mode="json", exclude=SECRETS)
+
+
+SECRETS = {n for n, field in Settings.model_fields.items() if field.annotation is SecretStr}
+"""Settings that are neither shown nor written to a file."""
+
+
 def _said(error: Any, given: Mapping[str, object]) -> str:
     """One validation error as `name = value: expected …`, by the name its user knows it by."""
     name = str(error["loc"][0]) if error["loc"] else "settings"
@@ -279,4 +335,5 @@ def _said(error: Any, given: Mapping[str, object]) -> str:
     wanted = str(cause) if cause else accepted(name)
     variable = PREFIX + name.upper()
     where = variable if variable in os.environ and name not in given else name
-    return f"{where} = {error['input']}: expected {wanted}"
+    found = "(hidden)" if name in SECRETS else error["input"]
+    return f"{where} = {found}: expected {wanted}"

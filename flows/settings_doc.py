@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from flows.settings import CONFIG, PREFIX, Settings, accepted, extra
 
 PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
@@ -31,6 +33,8 @@ def page() -> str:
     rows = []
     for name, field in Settings.model_fields.items():
         default = field.default
+        if isinstance(default, SecretStr):
+            default = ""
         if isinstance(default, tuple):
             default = ",".join(map(str, default))
         mark = "" if extra(field)["result"] else " †"

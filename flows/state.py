@@ -271,6 +271,7 @@ def _asked(job: Job) -> dict[str, object]:
         "--to": job.to,
         "--store": job.store,
         "--rejects": job.rejects,
+        "--services": "given" if job.services else None,
     }
     settings = affecting_result(job.settings)
     return asked | {f"setting {name}": value for name, value in settings.items()}

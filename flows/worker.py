@@ -14,6 +14,7 @@ from flows import job as jobs
 from flows.detect import Ends, build
 from flows.job import STOPPED, Job
 from flows.settings import Settings
+from flows.sinks import configured
 from operators.durable.durable import Place
 from operators.durable.fence import Fence
 from operators.sinks.jsonl import TrendsFile
@@ -67,7 +68,8 @@ def _ends(job: Job, settings: Settings, place: Place | None) -> Ends:
     trends = [TrendsFile(Path(job.to), fence())] if job.to else []
     stores = [Store(Path(job.store), fence())] if job.store else []
     rejects = [RejectsFile(Path(job.rejects), fence())] if job.rejects else []
-    return Ends(source, partitions(job.inputs), [*trends, *stores], rejects, board)
+    services = configured(settings, place, Path(job.store or "")) if job.services else []
+    return Ends(source, partitions(job.inputs), [*trends, *stores, *services], rejects, board)
 
 
 def mendable(error: BaseException | None, state: str | None = None) -> str | None:

@@ -96,6 +96,10 @@ ORDER BY stage IN ('emerging', 'peaking') DESC, score DESC, authors DESC, trend_
 LIMIT ?
 """
 
+SINCE = """
+SELECT body FROM revisions WHERE event_time >= ? ORDER BY event_time, trend_id, revision
+"""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -199,6 +203,17 @@ def count(path: Path) -> tuple[int, int]:
     with _reading(path) as connection:
         trends, revisions = connection.execute(query).fetchone() if connection else (0, 0)
         return trends, revisions
+
+
+def revisions(path: Path, since: datetime) -> Iterator[Trend]:
+    """All revisions since an event time, in the order of it, as far as they have been written.
+
+    Raises `OutputError` where the file is no store.
+    """
+    with _reading(path) as connection:
+        if connection:
+            for (body,) in connection.execute(SINCE, (_microseconds(since),)):
+                yield decode(body)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 from flows import job as jobs
 from flows import settings_doc
 from flows.job import Job
-from flows.settings import Settings, SettingsError, affecting_result, load
+from flows.settings import SECRETS, Settings, SettingsError, affecting_result, load, told
 
 
 @pytest.fixture(autouse=True)
@@ -103,10 +103,29 @@ def test_settings_survive_the_way_to_a_worker(
     assert Settings(**job.settings) == settings
 
 
+def test_secrets_are_neither_shown_nor_written_down(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        monkeypatch.setenv(f"GROUNDSWELL_{name}", f"scheme://user:hidden@host/{name}")
+    settings = load()
+    assert settings.redis_url.get_secret_value() == "scheme://user:hidden@host/REDIS_URL"
+    assert "hidden" not in f"{settings} {settings!r} {told(settings)}"
+    assert not SECRETS & told(settings).keys()
+    assert Settings(**told(settings)) == settings  # as a worker makes them, from its environment
+    file = tmp_path / "g.toml"
+    file.write_text('database_url = ["hidden"]\n')
+    monkeypatch.delenv("GROUNDSWELL_DATABASE_URL")
+    monkeypatch.setenv("GROUNDSWELL_CONFIG", str(file))
+    with pytest.raises(SettingsError, match="^database_url = .hidden.: expected .postgresql://"):
+        load()
+
+
 def test_settings_that_change_no_result_are_known() -> None:
     settings = load().model_dump()
     same = settings.keys() - affecting_result(settings).keys()
-    assert same == {"batch_size", "epoch_seconds", "max_skew_hours"}
+    services = {n for n in settings if n.startswith(("database_", "redis_", "sink_"))}
+    assert same == services | {"batch_size", "epoch_seconds", "max_skew_hours"}
 
 
 def test_every_setting_has_a_unit_a_range_and_a_description() -> None:
