@@ -338,7 +338,7 @@ def explained(name: str, error: Exception) -> Exception:
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
     passing = isinstance(error, redis.ConnectionError | redis.TimeoutError)
     for word, mend in MEND.items():
-        if said.startswith(word) or _IN_WORDS.get(word, "\0") in said:
+        if said.startswith(word) or any(words in said for words in _IN_WORDS.get(word, ())):
             passing = True
             said += f" ({mend})" if mend else ""
             break
@@ -347,14 +347,20 @@ def explained(name: str, error: Exception) -> Exception:
 
 
 _IN_WORDS: Final = {
-    "OOM": "when used memory > 'maxmemory'",
-    "NOPERM": "has no permissions to",
-    "LOADING": "is loading the dataset",
-    "READONLY": "against a read only replica",
-    "WRONGPASS": "invalid username-password",
-    "NOAUTH": "Authentication required",
+    "OOM": ("when used memory > 'maxmemory'",),
+    "NOPERM": (
+        "has no permissions to",
+        "No permissions to",
+        "can't run this command",
+        "can't access at least one of the keys",
+        "can't access at least one of the channels",
+    ),
+    "LOADING": ("is loading the dataset",),
+    "READONLY": ("against a read only replica",),
+    "WRONGPASS": ("invalid username-password",),
+    "NOAUTH": ("Authentication required",),
 }
-"""redis-py drops the first word of some errors."""
+"""redis-py drops the first word of some errors, and scripts have words of their own."""
 
 
 def _client(url: str) -> Any:

@@ -117,7 +117,7 @@ def test_secrets_are_neither_shown_nor_written_down(
     file.write_text('database_url = ["hidden"]\n')
     monkeypatch.delenv("GROUNDSWELL_DATABASE_URL")
     monkeypatch.setenv("GROUNDSWELL_CONFIG", str(file))
-    with pytest.raises(SettingsError, match="^database_url = .hidden.: expected .postgresql://"):
+    with pytest.raises(SettingsError, match=r"^database_url = .hidden.: expected .postgresql://"):
         load()
 
 
