@@ -92,6 +92,14 @@ def replay(
         int | None,
         typer.Option(min=1, max=1_000_000, help="Lines read at once; changes no result."),
     ] = None,
+    services: Annotated[
+        bool,
+        typer.Option(
+            "--services",
+            help="Trends also go to the database and the Redis of the settings; what is there "
+            "stays.",
+        ),
+    ] = False,
 ) -> int:
     """Find the trends in files of reels, from their first line to their last."""
     from flows.replay import Request
@@ -99,7 +107,9 @@ def replay(
 
     if take_over and state is None:
         raise UserError("--take-over: expected the --state to take over")
-    request = Request((*files,), to, store, rejects, state, take_over, processes, batch_size)
+    request = Request(
+        (*files,), to, store, rejects, state, take_over, processes, batch_size, services
+    )
     return run(request, _console())
 
 
@@ -269,6 +279,14 @@ def graph(
     from flows.graph import graph as run
 
     return run(trend_id, store, to or [], depth, limit, _console())
+
+
+@app.command()
+def migrate() -> int:
+    """Make the tables in the database of the settings, or bring them to this version."""
+    from flows.migrate import migrate as run
+
+    return run()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

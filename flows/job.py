@@ -46,6 +46,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """SQLite store of trends."""
     rejects: str | None
     """JSON lines of refused lines."""
+    services: bool = False
+    """Whether trends go to the database and the Redis of the settings too."""
     state: str | None
     """Folder of a run that can be resumed; Bytewax's store lies ready in its `recovery.N/`."""
     generation: int = 0

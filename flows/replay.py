@@ -22,6 +22,7 @@ from rich.text import Text
 
 from flows import job as jobs
 from flows import settings as every_setting
+from flows import sinks
 from flows.errors import UserError
 from flows.job import STOPPED, Job
 from flows.plain import plain
@@ -64,6 +65,7 @@ class Request:
     take_over: bool = False
     processes: int = 1
     batch_size: int | None = None
+    services: bool = False
 
 
 def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -> int:
@@ -155,6 +157,11 @@ def _check(request: Request) -> list[str]:
             jsonl.check(lines)
     if request.store is not None:
         store.check(request.store)
+    if request.services:
+        settings = every_setting.load()
+        if not (settings.database_url or settings.redis_url):
+            raise InputError("--services: neither database_url nor redis_url is set")
+        sinks.check(settings)
     return names
 
 
@@ -175,6 +182,7 @@ def _job(request: Request, names: list[str], work: Path) -> Job:
         addresses=free_addresses(request.processes) if request.processes > 1 else [],
         batch_size=settings.batch_size,
         settings=every_setting.told(settings),
+        services=request.services,
         version=jobs.version(),
     )
 

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from flows import job as jobs
 from flows import settings as every_setting
+from flows import sinks
 from flows.job import Job, KafkaInput
 from flows.kafka import connection_of, partitions, prepare
 from flows.plain import plain
@@ -64,6 +65,7 @@ def run(request: Running, console: Console) -> int:
     """
     settings = every_setting.load(batch_size=request.batch_size)
     connection = connection_of(settings)
+    sinks.check(settings)
     if request.store is not None:
         store.check(request.store)
     take_over = request.take_over
@@ -163,6 +165,7 @@ def _job(
         kafka=KafkaInput(spans=read.spans if read else {}, to_end=request.to_end, letters={}),
         batch_size=settings.batch_size,
         settings=every_setting.told(settings),
+        services=bool(settings.database_url or settings.redis_url),
         version=jobs.version(),
     )
 

@@ -1,4 +1,4 @@
-"""Every setting of the detection flow, with its unit, its range and its default.
+"""Every setting of the detection flow and its sinks, with its unit, its range and its default.
 
 A setting comes from an environment variable (`GROUNDSWELL_` and the name in capitals) or from the
 TOML file that `GROUNDSWELL_CONFIG` names; the environment wins. `docs/settings.md` is made from
@@ -38,6 +38,11 @@ class SettingsError(UserError):
 def _unit(unit: str, *, result: bool = True) -> dict[str, Any]:
     """Unit of a setting, and whether another value gives another result."""
     return {"unit": unit, "result": result}
+
+
+def _url(form: str) -> dict[str, Any]:
+    """A URL of the given form; it may hold a password."""
+    return {"unit": "URL", "result": False, "accepted": f"{form}; empty: none"}
 
 
 class Settings(BaseSettings):
@@ -291,6 +296,45 @@ class Settings(BaseSettings):
         description="Password of that key; never shown and never written down.",
         json_schema_extra=_unit("", result=False),
     )
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="PostgreSQL or TimescaleDB that trends go to; `groundswell migrate` makes its "
+        "tables.",
+        json_schema_extra=_url("`postgresql://USER:PASSWORD@HOST:PORT/DATABASE`"),
+    )
+    redis_url: SecretStr = Field(
+        SecretStr(""),
+        description="Redis 7 or Valkey that trends go to.",
+        json_schema_extra=_url("`redis://USER:PASSWORD@HOST:PORT/NUMBER`, or `rediss://…`"),
+    )
+    redis_prefix: str = Field(
+        "groundswell",
+        pattern="^[!-~]{1,64}$",
+        description="What the names of all keys in Redis begin with, before a colon.",
+        json_schema_extra=_unit("text", result=False)
+        | {"accepted": "1 to 64 characters of ASCII without spaces"},
+    )
+    redis_stream_length: int = Field(
+        10_000,
+        ge=1,
+        le=100_000_000,
+        description="Revisions that each stream in Redis keeps, or a few more.",
+        json_schema_extra=_unit("revisions", result=False),
+    )
+    redis_expiry_hours: int = Field(
+        168,
+        ge=1,
+        le=87_600,
+        description="How long a trend stays in Redis after its last revision.",
+        json_schema_extra=_unit("hours", result=False),
+    )
+    sink_wait_seconds: float = Field(
+        600.0,
+        ge=0,
+        le=604_800,
+        description="How long a service may be away, or refuse, before the run stops.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -328,6 +372,11 @@ class Settings(BaseSettings):
         return value
 
 
+def extra(field: FieldInfo) -> dict[str, Any]:
+    """What is said of a field: its `unit`, whether it changes the `result`, and more."""
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+
+
 def load(**given: object) -> Settings:
     """Settings from `given`, the environment and the TOML file, in this order of precedence.
 
@@ -354,14 +403,11 @@ def affecting_result(values: Mapping[str, object]) -> dict[str, object]:
     return {n: v for n, v in values.items() if n not in fields or extra(fields[n])["result"]}
 
 
-def extra(field: FieldInfo) -> dict[str, Any]:
-    """The unit (`unit`) of a field and whether it changes the result (`result`)."""
-    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-
-
 def accepted(name: str) -> str:
     """What a setting accepts, in words: `a number above 0 and below 1`."""
     field = Settings.model_fields[name]
+    if said := extra(field).get("accepted"):
+        return str(said)
     if field.annotation is bool:
         return "true or false"
     if field.annotation in (str, SecretStr):

@@ -271,6 +271,9 @@ def _asked(job: Job) -> dict[str, object]:
         "--to": job.to,
         "--store": job.store,
         "--rejects": job.rejects,
+        "--services" if job.kafka is None else "whether trends go to services": (
+            "given" if job.services else None
+        ),
     }
     if job.kafka is not None:
         asked["--to-end"] = "given" if job.kafka.to_end else None

@@ -17,6 +17,7 @@ from flows.detect import Ends, build
 from flows.job import STOPPED, Job
 from flows.kafka import connection_of
 from flows.settings import Settings
+from flows.sinks import configured
 from operators.blocks import Reject
 from operators.durable.durable import Place
 from operators.durable.fence import Fence
@@ -86,6 +87,8 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
     stores = [Store(Path(job.store), fence())] if job.store else []
     if job.rejects:
         rejects.append(RejectsFile(Path(job.rejects), fence()))
+    if job.services:
+        trends += configured(settings, place, Path(job.store or ""))
     if job.kafka is None:
         source = FileSource(job.inputs, job.batch_size, board, skew)
         return Ends(source, partitions(job.inputs), trends, rejects, board, stores, shared)

@@ -132,6 +132,10 @@ ORDER BY stage IN ('emerging', 'peaking') DESC, score DESC, authors DESC, trend_
 LIMIT ?
 """
 
+SINCE = """
+SELECT body FROM revisions WHERE event_time >= ? ORDER BY event_time, trend_id, revision
+"""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -270,6 +274,17 @@ def every(path: Path) -> Iterator[Trend]:
     with _reading(path) as connection:
         if connection is not None:
             for (body,) in connection.execute("SELECT body FROM trends ORDER BY trend_id"):
+                yield decode(body)
+
+
+def revisions(path: Path, since: datetime) -> Iterator[Trend]:
+    """All revisions since an event time, in the order of it, as far as they have been written.
+
+    Raises `OutputError` where the file is no store.
+    """
+    with _reading(path) as connection:
+        if connection:
+            for (body,) in connection.execute(SINCE, (_microseconds(since),)):
                 yield decode(body)
 
 

@@ -72,6 +72,7 @@ class Replay:
     inputs: Sequence[Path]
     state: bool = False
     settings: dict[str, str] = field(default_factory=dict)
+    options: Sequence[str] = ()
 
     def arguments(
         self, processes: int = 1, batch_size: int = 5000, more: Sequence[str] = ()
@@ -81,7 +82,7 @@ class Replay:
         state = ["--state", "state"] if self.state else []
         how = ["--processes", str(processes), "--batch-size", str(batch_size)]
         command = [sys.executable, "-m", "flows.cli", "replay"]
-        return [*command, *map(str, self.inputs), *outputs, *state, *how, *more]
+        return [*command, *map(str, self.inputs), *outputs, *state, *how, *self.options, *more]
 
     def start(
         self,

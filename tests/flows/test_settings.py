@@ -9,7 +9,7 @@ from flows import settings_doc
 from flows.errors import UserError
 from flows.job import Job
 from flows.kafka import connection_of
-from flows.settings import Settings, SettingsError, affecting_result, load, told
+from flows.settings import SECRETS, Settings, SettingsError, affecting_result, load, told
 
 
 @pytest.fixture(autouse=True)
@@ -107,10 +107,29 @@ def test_settings_survive_the_way_to_a_worker(
     assert Settings(**job.settings) == settings
 
 
+def test_secrets_are_neither_shown_nor_written_down(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        monkeypatch.setenv(f"GROUNDSWELL_{name}", f"scheme://user:hidden@host/{name}")
+    settings = load()
+    assert settings.redis_url.get_secret_value() == "scheme://user:hidden@host/REDIS_URL"
+    assert "hidden" not in f"{settings} {settings!r} {told(settings)}"
+    assert not SECRETS & told(settings).keys()
+    assert Settings(**told(settings)) == settings  # as a worker makes them, from its environment
+    file = tmp_path / "g.toml"
+    file.write_text('database_url = ["hidden"]\n')
+    monkeypatch.delenv("GROUNDSWELL_DATABASE_URL")
+    monkeypatch.setenv("GROUNDSWELL_CONFIG", str(file))
+    with pytest.raises(SettingsError, match=r"^database_url = .hidden.: expected .postgresql://"):
+        load()
+
+
 def test_settings_that_change_no_result_are_known() -> None:
     settings = load().model_dump()
     same = settings.keys() - affecting_result(settings).keys()
     ways = {name for name in same if name.startswith("kafka_")}
+    ways |= {name for name in same if name.startswith(("database_", "redis_", "sink_"))}
     assert same - ways == {
         "batch_size",
         "epoch_seconds",
@@ -118,11 +137,16 @@ def test_settings_that_change_no_result_are_known() -> None:
         "idle_seconds",
         "max_skew_hours",
     }
-    assert not ways & {"kafka_reels", "kafka_trends", "kafka_current", "kafka_dead_letters"}
+    assert not ways & {
+        "kafka_reels",
+        "kafka_trends",
+        "kafka_current",
+        "kafka_dead_letters",
+    }
     assert ways >= {"kafka_bootstrap", "kafka_password"}
 
 
-def test_secrets_are_neither_shown_nor_written_down(
+def test_secrets_of_kafka_are_neither_shown_nor_written_down(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GROUNDSWELL_KAFKA_SECURITY", "sasl_ssl")

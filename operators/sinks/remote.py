@@ -1,0 +1,174 @@
+"""Sinks that are services: written to in the background, waited for, never twice.
+
+A thread of the sink takes what has come since its last write and writes it as one, so that the flow
+goes on meanwhile and a slow service gets few large writes. A snapshot waits until everything is
+written. A service that cannot be reached, or refuses, is tried again until it takes it or the time
+is up; then the run stops, and can go on later.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from bytewax.outputs import StatefulSinkPartition
+
+from operators.durable.faults import FencedError
+from operators.durable.fence import Fence
+from operators.sinks.jsonl import OutputError
+from schemas.trends import Trend
+
+log = logging.getLogger(__name__)
+
+MOST: Final = 2_000
+"""Revisions written at once at most."""
+WAITING: Final = 10_000
+"""Revisions that may wait to be written; the flow stands still while there are more."""
+PAUSE_S: Final = (0.1, 2.0)
+"""The first and the longest pause between two attempts."""
+SAY_S: Final = 10.0
+"""Time between two lines of the log about the same trouble."""
+
+GRACE_S: Final = 30.0
+"""How much longer than it may refuse a service may take for one write without a word."""
+
+Resume = tuple[str, int]
+"""The id of a run, and how many revisions of it were written."""
+
+
+class UnavailableError(Exception):
+    """The service does not take it now: what is wrong, and what its operator can do."""
+
+
+class Service(Protocol):
+    """One service, used by one thread.
+
+    Raises `UnavailableError`, `OutputError` or `FencedError`.
+    """
+
+    name: str
+
+    def put(self, resume: Resume, trends: list[Trend]) -> None:
+        """Write revisions, those of the run after the first `resume[1]`; all of them or none.
+
+        The same again changes nothing. It connects where it is not connected.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
+
+class ServicePart(StatefulSinkPartition[Trend, Resume]):
+    """The writing end of a service. Its state is what was written of which run.
+
+    `wait_s`: how long the service may refuse, in seconds, before `OutputError` is raised.
+    """
+
+    def __init__(self, service: Service, resume_state: Resume | None, wait_s: float) -> None:
+        self._service = service
+        self._wait_s = wait_s
+        self._run, self._taken = resume_state or (uuid.uuid4().hex, 0)
+        self._written = self._taken
+        self._queue: deque[Trend] = deque()
+        self._turn = threading.Condition()
+        self._closing = False
+        self._tried = 0.0  # when the present attempt began (s, monotonic); 0: there is none
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name=service.name, daemon=True)
+        self._thread.start()
+
+    def write_batch(self, values: list[Trend]) -> None:
+        """Have revisions written soon. Raises what the last write raised."""
+        with self._turn:
+            self._wait_until(lambda: len(self._queue) < WAITING)
+            self._queue.extend(values)
+            self._taken += len(values)
+            self._turn.notify_all()
+
+    def snapshot(self) -> Resume:
+        """Wait until everything is written. Raises what the last write raised."""
+        with self._turn:
+            self._wait_until(lambda: self._written == self._taken)
+            return self._run, self._written
+
+    def close(self) -> None:
+        """Write everything and let go of the service."""
+        self.snapshot()
+        with self._turn:
+            self._closing = True
+            self._turn.notify_all()
+        self._thread.join()
+
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait, with the lock held, for the thread. Raises its error, or one of a hung write."""
+        while not self._error and not condition():
+            self._turn.wait(timeout=1.0)
+            if self._silent_s() > self._wait_s + GRACE_S:
+                raise OutputError(
+                    f"{self._service.name}: does not answer; waited {self._wait_s:g} s"
+                )
+        if self._error is not None:
+            raise self._error
+
+    def _silent_s(self) -> float:
+        """For how long the present attempt has been going on."""
+        return time.monotonic() - self._tried if self._tried else 0.0
+
+    def _work(self) -> None:
+        try:
+            while batch := self._next():
+                self._deliver(batch)
+                with self._turn:
+                    self._written += len(batch)
+                    self._turn.notify_all()
+        except Exception as error:  # raised again where the flow can see it
+            with self._turn:
+                self._error = error
+                self._turn.notify_all()
+        finally:
+            self._service.close()
+
+    def _next(self) -> list[Trend]:
+        with self._turn:
+            self._turn.wait_for(lambda: self._queue or self._closing)
+            return [self._queue.popleft() for _ in range(min(MOST, len(self._queue)))]
+
+    def _deliver(self, batch: list[Trend]) -> None:
+        """Try until it is written. Raises `OutputError` when the time is up."""
+        failed = said = 0.0
+        pause, longest = PAUSE_S
+        while True:
+            self._tried = time.monotonic()
+            try:
+                self._service.put((self._run, self._written), batch)
+                break
+            except UnavailableError as error:
+                now = time.monotonic()
+                failed = failed or self._tried
+                if now - failed > self._wait_s:
+                    raise OutputError(f"{error}; waited {self._wait_s:g} s") from error
+                if not said or now - said > SAY_S:
+                    log.warning("%s; waiting", error)
+                    said = now
+            finally:
+                self._tried = 0.0
+            time.sleep(pause)
+            pause = min(2 * pause, longest)
+        if said:
+            log.warning("%s: goes on after %.0f s", self._service.name, time.monotonic() - failed)
+
+
+def check_fence(fence: Fence | None) -> None:
+    """Raise `FencedError` where another run has taken the state folder over."""
+    if fence is not None:
+        fence.check()
+
+
+def fenced(name: str) -> FencedError:
+    """The error of a writer that finds the number of a later one."""
+    return FencedError(f"{name}: another run has taken over, so this one has stopped")
