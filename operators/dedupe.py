@@ -273,16 +273,24 @@ class DedupeLogic(Durable[Decoded, Fresh]):
     ) -> None:
         super().__init__(machine, book, handle)
         self._board = board
+        if handle is not None:
+            self._tell(handle.key)
 
     def on_batch(self, values: list[Decoded]) -> tuple[list[Fresh], bool]:
         """Take polls of this partition in order."""
         fresh, retain = super().on_batch(values)
-        assert isinstance(self.machine, Deduping)
-        if self._board is not None and values:
-            counts, partition = self.machine.dedupe.counts, values[-1].partition
-            self._board.set(partition, "rejects", counts.rejects)
-            self._board.set(partition, "duplicates", counts.duplicates)
-            self._board.set(partition, "late", counts.late)
-            self._board.set(partition, "clamped", counts.clamped)
-            self._board.set(partition, "reached_us", self.machine.dedupe.reached_us())
+        if values:
+            self._tell(values[-1].partition)
         return fresh, retain
+
+    def _tell(self, partition: str) -> None:
+        """Say on the board how far the partition is; where a run goes on others may wait for it."""
+        assert isinstance(self.machine, Deduping)
+        if self._board is None or partition not in self._board.partitions:
+            return
+        dedupe = self.machine.dedupe
+        self._board.set(partition, "rejects", dedupe.counts.rejects)
+        self._board.set(partition, "duplicates", dedupe.counts.duplicates)
+        self._board.set(partition, "late", dedupe.counts.late)
+        self._board.set(partition, "clamped", dedupe.counts.clamped)
+        self._board.set(partition, "reached_us", dedupe.reached_us())

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.services
 
 BATCH = 30
 SERVICES = ("--services",)
+TALKATIVE = {"GROUNDSWELL_FDR": "1"}
+"""All that bursts is told, so that there is much to write."""
 
 
 @pytest.fixture
@@ -37,7 +39,15 @@ def settings(database: str, redis: Redis) -> dict[str, str]:
         "GROUNDSWELL_REDIS_STREAM_LENGTH": "1000000",
         "GROUNDSWELL_REDIS_EXPIRY_HOURS": "2000",
         "GROUNDSWELL_EPOCH_SECONDS": "0.2",
+        **TALKATIVE,
     }
+
+
+@pytest.fixture(scope="module")
+def of_three(three_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """What an undisturbed run makes of `three_files`, with the same settings."""
+    folder = tmp_path_factory.mktemp("of-three")
+    return Replay(folder, [three_files], settings=TALKATIVE).run()
 
 
 @pytest.fixture

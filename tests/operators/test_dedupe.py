@@ -3,6 +3,7 @@
 import pickle
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operators.blocks import Decoded, Fresh
-from operators.dedupe import NO_TICK, Dedupe, Deduping, EventTime
+from operators.dedupe import NO_TICK, Dedupe, DedupeLogic, Deduping, EventTime
+from operators.durable.handles import Handle
 from operators.reels import Reels
+from operators.sources.board import Board
 from tests.operators.reels import reels_of, rows_of
 
 TICK, HOUR, DAY = 600, 3600, 86_400
@@ -256,3 +259,11 @@ def test_the_step_goes_on_from_a_base_and_a_delta() -> None:
     first += more
     rest = resumed.apply(polls[2:])
     assert placed([*first, *rest]) == placed(run(steady(30))[0])
+
+
+def test_a_partition_that_goes_on_says_where_it_is_before_it_reads(tmp_path: Path) -> None:
+    """Others that came to the topic meanwhile wait to hear it."""
+    _, dedupe = run([{"at": NOW + i} for i in range(20)])
+    board = Board.create(tmp_path / "board", ["p"])
+    DedupeLogic(board, Deduping(dedupe), None, Handle("dedupe", "p", ()))
+    assert board.get("p", "reached_us") == dedupe.reached_us() > 0
