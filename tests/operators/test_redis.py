@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from operators.durable.faults import FencedError
 from operators.durable.fence import Fence
+from operators.links import Linked
 from operators.sinks import redis as sink
 from operators.sinks.jsonl import OutputError
 from operators.sinks.redis import Keeping
@@ -298,7 +299,7 @@ def test_a_run_that_goes_on_fills_an_empty_redis_from_the_store(
     trends = stream(10)
     half = len(trends) // 2
     store = Store(tmp_path / "t.db").build_part("s", "store", None)
-    store.write_batch(trends)
+    store.write_batch([*map(Linked, trends)])
     store.close()
     state = put(redis.url, trends[:half])
     with redis.client() as client:
