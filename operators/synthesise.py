@@ -19,11 +19,13 @@ from operators.detect import ShardReport
 from operators.durable.machine import Machine
 from operators.links import Linked, Links, Sight, sight
 from operators.watermarks import Watermarks
-from operators.wording import behind, chance, name_of, summary_of, why
+from operators.wording import behind, chance, name_of, pace, summary_of, why
 from schemas import trends as contract
 from trend.bursts import TICK
+from trend.forecast import F64, RHYTHM_H, Forecast, forecast, rhythm
 from trend.kinds import KINDS
 from trend.shard import ShardReports
+from trend.stages import EMERGING, STAGES
 from trend.synthesis import Synthesis, SynthesisSettings, merged
 from trend.trends import Revision, Signal
 
@@ -136,14 +138,22 @@ class Synthesise:
             if reports is not None:
                 known = KnownReels(self._catalogue, tick)
                 revised = self._synthesis.tick(tick, reports, max(self._alive, 1), known)
-                revisions += [self._tell(revision, tick) for revision in revised]
+                if revised:
+                    beat = self._rhythm(known)
+                    revisions += [self._tell(revision, tick, beat) for revision in revised]
         if self._decided is None or through > self._decided:
             self._decided = through
             self._catalogue.forget(through)
             self._links.keep(self._synthesis.trends)
         return revisions
 
-    def _tell(self, revision: Revision, tick: int) -> Linked:
+    def _rhythm(self, known: KnownReels) -> F64:
+        """Return the platform's rhythm over the day before a tick."""
+        into = known.tick % self._ticks_per_hour + 1
+        volume = known.volume(into + (RHYTHM_H - 1) * self._ticks_per_hour)
+        return rhythm(volume, into, self._ticks_per_hour)
+
+    def _tell(self, revision: Revision, tick: int, beat: F64) -> Linked:
         """Put a revision into the words of the contract."""
         trend, w = revision.trend, revision.window
         seen = sight(revision, self._catalogue, tick, self._ticks_per_hour)
@@ -155,6 +165,7 @@ class Synthesise:
         growth = reels / expected if expected > 0 else 0.0
         members = _members(revision.members)
         trend.name = name_of(members, trend.name)
+        ahead = forecast(revision.series, revision.stage, beat, tick, self._ticks_per_hour)
         told = contract.Trend(
             trend_id=trend.id,
             revision=trend.revision,
@@ -177,7 +188,7 @@ class Synthesise:
             members=members,
             examples=self._examples(seen, tick),
             series=_series(revision),
-            forecast=(),
+            forecast=_forecast(ahead),
             why=self._why(revision, members, tick) + behind(seen.crowd),
         )
         return Linked(told, self._links.of(revision, seen))
@@ -187,6 +198,8 @@ class Synthesise:
         reason = why(
             members, height.authors, height.expected, hours[height.window], revision.together
         )
+        if revision.stage == STAGES[EMERGING]:
+            reason += pace(revision.authors, revision.before, hours)
         if revision.trend.revision == 1:
             reason += chance(revision.trend.probability)
         authors = revision.authors[height.window]
@@ -227,6 +240,16 @@ def _series(revision: Revision) -> tuple[contract.SeriesPoint, ...]:
         [
             point(t=_time(hour * 3600), reels=reels, expected=round(expected, DIGITS))
             for hour, reels, expected in revision.series
+        ]
+    )
+
+
+def _forecast(ahead: Forecast) -> tuple[contract.ForecastPoint, ...]:
+    point = contract.ForecastPoint
+    return tuple(
+        [
+            point(t=_time((ahead.first_hour + at) * 3600), reels=reels, low=low, high=high)
+            for at, (reels, low, high) in enumerate(ahead.reels.tolist())
         ]
     )
 

@@ -1,6 +1,7 @@
 """A trend in plain words: its name, a sentence, and the reason for it."""
 
 from collections.abc import Sequence
+from math import log2
 from typing import Final
 
 from schemas.trends import Member
@@ -10,6 +11,11 @@ MIN_TOLD: Final = 5
 """Reels from which on it is told who made them."""
 MIN_BURST: Final = 4
 """People with one text within an hour that are worth a word."""
+ENOUGH_NOW: Final = 10
+ENOUGH_BEFORE: Final = 4
+"""People from which on it is told how fast they become more."""
+SLOWEST_DOUBLING_H: Final = 48.0
+"""Growth that is slower is not worth a word."""
 _SAID: Final = {"sound": "sound", "hashtag": "hashtag", "phrase": "phrase", "format": "look"}
 _NAMED_FIRST: Final = ("hashtag", "sound", "phrase", "format")
 
@@ -46,7 +52,9 @@ def why(
     reason = f"{authors} people {did} in {hours} h where {_number(expected)} were expected"
     kinds = list(dict.fromkeys(_SAID[member.kind] for member in members))
     if len(kinds) > 1:
-        return f"{reason}; {', '.join(kinds[:-1])} and {kinds[-1]} rise together"
+        said = f"{', '.join(kinds[:-1])} and {kinds[-1]}"
+        more = f"{len(members)} signals ({said})" if len(members) > len(kinds) else said
+        return f"{reason}; {more} rise together"
     if len(members) > 1:
         return f"{reason}; {len(members)} {kinds[0]}s rise together"
     return reason
@@ -68,6 +76,30 @@ def behind(one: Crowd) -> str:
     if one.burst >= MIN_BURST:
         reason += f" ({one.burst} within an hour)"
     return reason
+
+
+def pace(authors: Sequence[int], before: Sequence[float], windows_h: Sequence[int]) -> str:
+    """Return in how many hours the people double, if they do within two days.
+
+    By the shortest window with enough of them in it and in the window before it.
+
+    Args:
+        authors: in each window.
+        before: in the window before each, at the platform's volume in it.
+        windows_h: lengths in hours, rising.
+
+    Example:
+        >>> pace([9, 24], [4.0, 12.0], [1, 3]), pace([9, 24], [4.0, 23.0], [1, 3])
+        ('; doubling every 3 h', '')
+    """
+    for now, then, hours in zip(authors, before, windows_h, strict=True):
+        if now >= ENOUGH_NOW and then >= ENOUGH_BEFORE:
+            doublings = log2(now / then)
+            if doublings * SLOWEST_DOUBLING_H < hours:
+                return ""
+            every = round(hours / doublings)
+            return f"; doubling every {every} h" if every > 1 else "; doubling every hour"
+    return ""
 
 
 def chance(probability: float) -> str:

@@ -66,13 +66,14 @@ class ForecastPoint(Outbound, frozen=True, kw_only=True):
     """Start of the step."""
 
     reels: NotNegative
-    """Reels forecast in the step (median)."""
+    """Reels forecast in the step: as likely to be more as to be fewer."""
 
     low: NotNegative
-    """Lower end of the forecast's interval, reels in the step."""
+    """Lower end of the forecast's interval, reels in the step: four steps in five are to be in it,
+    one in ten below."""
 
     high: NotNegative
-    """Upper end of the forecast's interval, reels in the step."""
+    """Upper end of the forecast's interval, reels in the step: one step in ten is to be above."""
 
 
 class Trend(Outbound, frozen=True, kw_only=True):
@@ -143,7 +144,8 @@ class Trend(Outbound, frozen=True, kw_only=True):
     """Its recent history, oldest first."""
 
     forecast: tuple[ForecastPoint, ...]
-    """What is to come, soonest first; may be empty."""
+    """What is to come in the hours that begin after `event_time`, of what `series` is of, soonest
+    first; may be empty."""
 
     why: str
     """Why it is reported, in plain words."""

@@ -3,7 +3,8 @@
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -137,8 +138,20 @@ def test_a_revision_holds_together() -> None:
         assert all(point.t < trend.event_time for point in trend.series)
         assert [point.t for point in trend.series] == sorted(point.t for point in trend.series)
         assert "people used it in" in trend.why
+        hours = [point.t for point in trend.forecast]
+        assert len(hours) == 24
+        assert timedelta(0) <= hours[0] - trend.event_time < timedelta(hours=1)
+        assert {later - hour for hour, later in pairwise(hours)} == {timedelta(hours=1)}
+        assert all(point.low <= point.reels <= point.high for point in trend.forecast)
     events = [decode(line).event_time for line in WHOLE]
     assert events == sorted(events)
+
+
+def test_how_fast_it_doubles_is_told_while_it_emerges() -> None:
+    told = [decode(line) for line in WHOLE]
+    doubling = [trend for trend in told if "; doubling every" in trend.why]
+    assert doubling
+    assert {trend.stage for trend in doubling} == {"emerging"}
 
 
 def test_the_reason_tells_of_the_height_only_where_it_is_over() -> None:

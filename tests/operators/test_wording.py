@@ -2,7 +2,7 @@
 
 import pytest
 
-from operators.wording import behind, name_of, summary_of, why
+from operators.wording import behind, name_of, pace, summary_of, why
 from schemas.trends import Member, SignalKind
 from trend.crowd import Crowd
 
@@ -39,7 +39,10 @@ def test_the_summary_names_four_and_counts_the_rest() -> None:
         ([SOUND], ""),
         ([TAG, TAG], "; 2 hashtags rise together"),
         ([SOUND, TAG], "; sound and hashtag rise together"),
-        ([SOUND, TAG, TAG, PHRASE], "; sound, hashtag and phrase rise together"),
+        (
+            [SOUND, TAG, TAG, PHRASE],
+            "; 4 signals (sound, hashtag and phrase) rise together",
+        ),
     ],
 )
 def test_the_reason_says_who_what_was_expected_and_what_rises(
@@ -48,6 +51,25 @@ def test_the_reason_says_who_what_was_expected_and_what_rises(
     assert why(members, 29, 2.04, 3) == (
         "29 people used it in 3 h where 2.0 were expected" + ending
     )
+
+
+@pytest.mark.parametrize(
+    ("authors", "before", "told"),
+    [
+        ([12, 40], [6.0, 10.0], "; doubling every hour"),
+        ([9, 40], [4.0, 10.0], "; doubling every 2 h"),
+        ([12, 40], [3.9, 20.0], "; doubling every 3 h"),
+        ([8, 40], [8.0, 38.0], "; doubling every 41 h"),
+        ([8, 40], [8.0, 39.0], ""),
+        ([12, 40], [12.0, 10.0], ""),
+        ([30, 40], [31.0, 10.0], ""),
+        ([9, 9], [1.0, 1.0], ""),
+    ],
+)
+def test_how_fast_they_double_is_said_by_the_shortest_window_with_enough(
+    authors: list[int], before: list[float], told: str
+) -> None:
+    assert pace(authors, before, [1, 3]) == told
 
 
 def test_large_numbers_have_no_decimals() -> None:
