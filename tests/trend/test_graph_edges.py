@@ -14,6 +14,7 @@ from trend.graph.edges import (
     EdgeSettings,
     add,
     cleaned,
+    core,
     empty,
     weights_at,
 )
@@ -24,6 +25,7 @@ Use = tuple[int, int, int, bool]  # signals, authors, significant
 USES = st.lists(
     st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 5), st.booleans()), max_size=20
 )
+ENDS = st.tuples(st.integers(1, 9), st.integers(1, 9)).filter(lambda ends: ends[0] < ends[1])
 TICKS = st.lists(USES, min_size=1, max_size=8)
 
 
@@ -144,3 +146,15 @@ def test_what_is_left_after_cleaning_goes_on_as_before() -> None:
 def test_settings_are_checked(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} is 0"):
         EdgeSettings(**{name: 0})
+
+
+@given(st.dictionaries(ENDS, st.integers(1, 99)), st.permutations([*range(1, 10)]))
+def test_the_core_of_signals_is_what_heavy_edges_hold(
+    weights: dict[tuple[int, int], int], order: list[int]
+) -> None:
+    e = added(empty(), [(*ends, n, True) for ends, n in weights.items()], 0)
+    among = order[:6]
+    inside = {ends: n for ends, n in weights.items() if {*ends} <= {*among}}
+    heavy = [ends for ends, n in inside.items() if n >= 0.3 * max(inside.values())]
+    found = core(e, np.array(among, np.uint64), 0.3).tolist()
+    assert found == [one for one in among if any(one in ends for ends in heavy)]

@@ -280,24 +280,48 @@ def bonds(e: Edges, signals: U64) -> list[Bond]:
         >>> bonds(e, np.array([5, 6, 7], np.uint64))
         [Bond(low=5, high=7, reels=4, authors=3, since=10)]
     """
-    ordered = np.sort(signals)
-    low, high = np.triu_indices(ordered.size, 1)
-    ends = ordered[low], ordered[high]
-    found = known(e, *ends)
-    ends = ends[0][found], ends[1][found]
-    told = e.edges[_numbers(e, *ends)]
+    told = e.edges[_among(e, np.sort(signals))]
+    ends = e.signals[told["a"]], e.signals[told["b"]]
     columns = (*ends, told["reels"], told["authors"], told["since"])
     return [Bond(*one) for one in zip(*(column.tolist() for column in columns), strict=True)]
 
 
+def core(e: Edges, signals: U64, share: float) -> U64:
+    """Return those of some signals that an edge among them holds, in their order.
+
+    Args:
+        share: of the heaviest of these edges; what weighs less than that holds nothing.
+
+    Example:
+        >>> one = np.ones(2, np.int64)
+        >>> ends = np.array([5, 7], np.uint64), np.array([7, 9], np.uint64)
+        >>> authors = np.array([9, 2])
+        >>> e = add(empty(), EdgeSettings(), *ends, authors, authors, one > 0, tick=10)[0]
+        >>> core(e, np.array([9, 7, 5], np.uint64), share=0.3).tolist()
+        [7, 5]
+    """
+    told = e.edges[_among(e, np.sort(signals))]
+    strong = told[told["weight"] >= share * told["weight"].max(initial=0.0)]
+    ends = np.concatenate([strong["a"], strong["b"]])
+    return signals[np.isin(signals, e.signals[ends])]
+
+
 @njit(cache=True)
-def _numbers(e: Edges, low: U64, high: U64) -> I64:
-    """Return the numbers of edges that there are."""
-    found = np.empty(low.size, np.int64)
-    for i in range(low.size):
-        a, b = e.node_slots[_node_slot(e, low[i])], e.node_slots[_node_slot(e, high[i])]
-        found[i] = e.edge_slots[_edge_slot(e, a - 1, b - 1)] - 1
-    return found
+def _among(e: Edges, signals: U64) -> I64:
+    """Return the numbers of the edges among signals, which ascend, in the order of their ends."""
+    nodes = np.empty(signals.size, np.int64)
+    for i in range(signals.size):
+        nodes[i] = e.node_slots[_node_slot(e, signals[i])] - 1
+    found = np.empty(signals.size * (signals.size - 1) // 2, np.int64)
+    count = 0
+    for i in range(signals.size):
+        for j in range(i + 1, signals.size):
+            if nodes[i] >= 0 and nodes[j] >= 0:
+                edge = e.edge_slots[_edge_slot(e, nodes[i], nodes[j])]
+                if edge != 0:
+                    found[count] = edge - 1
+                    count += 1
+    return found[:count]
 
 
 @njit(cache=True)
