@@ -2,7 +2,8 @@
 
 Tick by tick, over the reports of all shards in the order of their signals:
 
-1. Bursts whose false-discovery rate over all signals alive is within the limit are *discoveries*.
+1. Bursts whose false-discovery rate over all signals alive is within the limit are *discoveries*;
+   so is a community that bursts, which was held against all that the graph watches.
 2. A discovery that is in no trend joins the one whose reels hold most of its own, if that is
    enough, or else the one whose phrase it extends; the discoveries of one tick come in the order of
    their p-values. A community (`trend.graph.challenges`) comes in as a signal of its own, and joins
@@ -139,6 +140,9 @@ class Synthesis:
             return
         signals = self._followed.columns.signals[burst]
         q = q_values(signals["log10_p"], tests)
+        kinds = (self._signals[key].kind for key in signals["key"].tolist())
+        united = np.fromiter((kind == COMMUNITY for kind in kinds), np.bool_, burst.size)
+        q[united] = np.minimum(q[united], self.settings.burst_fdr)
         hit = q <= self.settings.burst_fdr
         found: list[tuple[float, int, float]] = []
         told = (signals["key"][hit], signals["log10_p"][hit], q[hit])

@@ -219,6 +219,13 @@ def test_what_is_needed_of_a_burst_is_a_setting() -> None:
     assert not bursting(run(made, replace(SETTINGS, min_growth=1000.0)))
 
 
+def test_a_burst_is_held_against_all_that_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = hours(0)
+    assert bursting(run(made))
+    monkeypatch.setattr(challenges, "WATCHED_FDR", 1e-30)
+    assert not bursting(run(made))
+
+
 def test_what_nearly_everybody_uses_makes_no_challenge(monkeypatch: pytest.MonkeyPatch) -> None:
     made = hours(0)
     monkeypatch.setattr(challenges, "COMMON", 0.04)  # one of twenty reels has each of the two

@@ -11,7 +11,8 @@ import pytest
 
 from trend import bursts
 from trend.budget import ShardSettings
-from trend.kinds import HASHTAG, PHRASE, SOUND
+from trend.kinds import COMMUNITY, HASHTAG, PHRASE, SOUND
+from trend.parts import Part, packed
 from trend.records import USE, VOLUME
 from trend.shard import Shard, ShardReports
 from trend.synthesis import Synthesis, SynthesisSettings
@@ -269,6 +270,24 @@ def test_nothing_improbable_enough_is_a_trend() -> None:
     assert [
         synthesis.tick(tick, reports[tick], tests=1000, known=NOBODY) for tick in sorted(reports)
     ] == [[] for _ in reports]
+
+
+def test_a_community_that_bursts_is_a_discovery_however_many_signals_are_alive() -> None:
+    """It was held against what the graph watches, and not against all signals."""
+    label = packed([Part(1, SOUND, b"song", 9), Part(2, HASHTAG, b"dance", 9)])
+    rows, _ = used(reels(np.r_[np.zeros(20), np.ones(40)], 1), COMMUNITY, "couple")
+    rows["label_len"] = len(label)
+    found = {
+        tests: [
+            revision
+            for tick, parts in reported((rows, label), ticks=60).items()
+            for revision in synthesis.tick(tick, parts, tests=tests, known=NOBODY)
+        ]
+        for tests, synthesis in ((one, Synthesis(SETTINGS)) for one in (1, 10**60))
+    }
+    assert [one.trend.id for one in found[1]] == [one.trend.id for one in found[10**60]] != []
+    assert max(one.trend.q_value for one in found[10**60]) <= SETTINGS.burst_fdr
+    assert {s.id for s, _ in found[10**60][0].members} == {"song", "dance"}
 
 
 def test_what_is_no_longer_followed_is_forgotten() -> None:

@@ -46,8 +46,13 @@ GAP_DAYS: Final = 2
 them already."""
 CHANGE_H: Final = 12
 """Every so many hours what is watched takes over changes of the communities' members."""
+CORE_SHARE: Final = 0.3
+"""Share of the heaviest edge of a community that an edge must weigh to hold two of its members."""
 MEMBER_SHARE: Final = 0.25
 """Share of the reels of its strongest member from which on a signal is told as one."""
+WATCHED_FDR: Final = 0.01
+"""A burst is a discovery among all that is watched at this false-discovery rate: its p-value times
+their number is below it (Bonferroni)."""
 LOG_REELS: Final = 1 << 21
 """Reels kept at most, and twice as many uses."""
 LOG10_2: Final = math.log10(2.0)
@@ -233,7 +238,8 @@ class Challenges:
             own = old.members[at, : old.rows["size"][at]] if at >= 0 else None
             if own is None or hour % CHANGE_H == 0:
                 life = int(self.graph.lives.id.searchsorted(np.uint64(one)))
-                now = graph.members(self.graph, life)[:MOST]
+                now = graph.members(self.graph, life)
+                now = edges.core(self.graph.edges, now[:MOST], CORE_SHARE)
                 if own is not None and {*now.tolist()} == {*own.tolist()}:
                     fresh[place] = False
                 else:
@@ -283,6 +289,7 @@ class Challenges:
             windows.size - 1,
             settings.min_authors,
             settings.min_growth,
+            min(bursts.REPORT_LOG10_P, math.log10(WATCHED_FDR / rows.size)),
             judged.log10_p,
             judged.window,
             judged.burst,
@@ -346,6 +353,7 @@ def _judge(
     longest: Int,
     min_authors: Int,
     min_growth: float,
+    limit: float,
     log10_p: F64,
     window: I64,
     burst: Bools,
@@ -357,6 +365,7 @@ def _judge(
         grown, grown_window, grown_from: `log10_p`, `window` and `expected` of `Growth`.
         authors, expected: [C, W]; what `grown_from` says is more is entered there.
         longest: place of the longest window that can be judged.
+        limit: log10 of the p-value from which on it is a burst.
     """
     for i in range(rows.size):
         least = rows[i].log10_p if rows[i].significant == hour else 0.0
@@ -365,7 +374,7 @@ def _judge(
         window[i] = w
         expected[i, w] = max(expected[i, w], grown_from[i])
         needed = max(float(min_authors), min_growth * expected[i, w])
-        burst[i] = log10_p[i] <= bursts.REPORT_LOG10_P and authors[i, w] >= needed
+        burst[i] = log10_p[i] <= limit and authors[i, w] >= needed
         if burst[i]:
             rows[i].burst = hour
         if rows[i].burst == NEVER:
