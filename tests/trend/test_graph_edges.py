@@ -156,5 +156,5 @@ def test_the_core_of_signals_is_what_heavy_edges_hold(
     among = order[:6]
     inside = {ends: n for ends, n in weights.items() if {*ends} <= {*among}}
     heavy = [ends for ends, n in inside.items() if n >= 0.3 * max(inside.values())]
-    found = core(e, np.array(among, np.uint64), 0.3).tolist()
-    assert found == [one for one in among if any(one in ends for ends in heavy)]
+    held = [one for one in among if any(one in ends for ends in heavy)]
+    assert core(e, np.array(among, np.uint64), 0.3).tolist() == (held or among)

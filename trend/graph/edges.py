@@ -289,6 +289,8 @@ def bonds(e: Edges, signals: U64) -> list[Bond]:
 def core(e: Edges, signals: U64, share: float) -> U64:
     """Return those of some signals that an edge among them holds, in their order.
 
+    All of them where there is no edge.
+
     Args:
         share: of the heaviest of these edges; what weighs less than that holds nothing.
 
@@ -300,10 +302,24 @@ def core(e: Edges, signals: U64, share: float) -> U64:
         >>> core(e, np.array([9, 7, 5], np.uint64), share=0.3).tolist()
         [7, 5]
     """
-    told = e.edges[_among(e, np.sort(signals))]
-    strong = told[told["weight"] >= share * told["weight"].max(initial=0.0)]
-    ends = np.concatenate([strong["a"], strong["b"]])
-    return signals[np.isin(signals, e.signals[ends])]
+    return signals[_held(e, signals, share)]
+
+
+@njit(cache=True)
+def _held(e: Edges, signals: U64, share: float) -> Bools:
+    """Say which of some signals have an edge among them of that share of the heaviest one."""
+    heaviest = np.zeros(signals.size)
+    for i in range(signals.size):
+        for j in range(i):
+            low, high = min(signals[i], signals[j]), max(signals[i], signals[j])
+            a = e.node_slots[_node_slot(e, low)]
+            b = e.node_slots[_node_slot(e, high)]
+            edge = e.edge_slots[_edge_slot(e, a - 1, b - 1)] if a != 0 and b != 0 else 0
+            if edge != 0:
+                weight = e.edges[edge - 1].weight
+                heaviest[i] = max(heaviest[i], weight)
+                heaviest[j] = max(heaviest[j], weight)
+    return heaviest >= share * heaviest.max()
 
 
 @njit(cache=True)
