@@ -4,9 +4,9 @@ Judged at the end of each hour by the trend's intensity: its authors over the pl
 that nights and surges do not look like falls and rises, in the longest window while the trend is
 small and from then on in one of six hours (`trend.synthesis`):
 
-    emerging -> peaking    it stopped growing: no more than a tenth above the window before
+    emerging -> peaking    it grows more slowly: less than half as much again as the window before
     any      -> fading     under half of its highest intensity, or no burst for three days
-    peaking  -> emerging   half as much again as in the window before, and above its old high
+    peaking  -> emerging   twice as much as in the window before, and above its old high
     fading   -> peaking    back above four fifths of its highest intensity
     any      -> evergreen  no burst for three days, but a week old and still above half of its
                            highest intensity and of its highest number of authors
@@ -39,8 +39,8 @@ STAGE: Final = np.dtype(
 """What is remembered of a trend; all zero at its beginning."""
 
 CONFIRMATIONS: Final = 2
-_FLAT: Final = 1.1
-_RISE: Final = 1.5
+_FLAT: Final = 1.5
+_RISE: Final = 2.0
 _FALLEN: Final = 0.5
 _BACK: Final = 0.8
 

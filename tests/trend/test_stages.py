@@ -54,6 +54,13 @@ def test_a_logistic_rise_and_fall_emerges_peaks_and_fades(height: float) -> None
     assert 70 < stages.index(FADING) < 80
 
 
+@pytest.mark.parametrize(("hourly", "stages"), [(1.06, [EMERGING, PEAKING]), (1.08, [EMERGING])])
+def test_it_peaks_when_it_grows_by_less_than_half_in_a_window(
+    hourly: float, stages: list[int]
+) -> None:
+    assert changes(walk([100 * hourly**i for i in range(40)])) == stages
+
+
 def test_one_odd_hour_changes_nothing() -> None:
     rise = [2.0**i for i in range(20)]
     rise[12] = 1.0
@@ -61,8 +68,8 @@ def test_one_odd_hour_changes_nothing() -> None:
 
 
 def test_it_fades_below_half_of_its_height() -> None:
-    assert changes(walk([*range(1, 40), *[20.0] * 20], window=40)) == [EMERGING]
-    assert changes(walk([*range(1, 40), *[19.0] * 20], window=40)) == [EMERGING, FADING]
+    assert changes(walk([*range(1, 40), *[20.0] * 10], window=40)) == [EMERGING]
+    assert changes(walk([*range(1, 40), *[19.0] * 10], window=40)) == [EMERGING, FADING]
 
 
 def test_a_second_wave_brings_it_back() -> None:
