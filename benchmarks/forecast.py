@@ -150,7 +150,7 @@ def main() -> None:
     standard = SimulatorSettings()
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5, help="streams to look at")
-    parser.add_argument("--first-seed", type=int, default=20)
+    parser.add_argument("--first-seed", type=int, default=50)
     parser.add_argument("--days", type=int, default=standard.days)
     parser.add_argument("--reels-per-day", type=int, default=standard.reels_per_day)
     parser.add_argument("--varied", action=argparse.BooleanOptionalAction, default=True)

@@ -57,7 +57,7 @@ GROWTH: Final = (-0.01, -0.05, -0.09, -0.03)
 GROWTH_SD: Final = 0.03
 CEILING: Final = 0.05
 TURN: Final = 2.5
-DRIFT: Final = 0.17
+DRIFT: Final = 0.2
 """Variance of the logarithm in any hour ahead, beside what the regression leaves open,"""
 DRIFT_H: Final = 0.022
 """and for each hour until then."""
