@@ -92,6 +92,7 @@ class Topics:
                 "compression.type": compression,
                 "message.max.bytes": LARGE,
                 "linger.ms": 20,
+                "enable.idempotence": True,  # or what is sent again comes out of order
             }
         )
         for key, value in messages:
