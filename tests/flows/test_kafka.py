@@ -293,10 +293,11 @@ def test_partitions_that_are_added_are_found(
         topics.send(number, parts[number][: len(parts[number]) // 2])
     process = run.start(to_end=False)
     topics.wait_until_said(process, 2)
+    topics.wait_until_read(process)
     topics.add_partitions(3)
+    before = len(topics.said())  # what is sent now has more to say than what may be said by then
     for number in range(3):
         topics.send(number, parts[number][len(parts[number]) // 2 :])
-    before = len(topics.said())
     topics.wait_until_read(process)
     topics.wait_until_said(process, before)
     process.terminate()
