@@ -61,6 +61,7 @@ class Connection:
             "queued.max.messages.kbytes": FETCH_KB,
             "fetch.message.max.bytes": 4 << 20,
             "fetch.wait.max.ms": 100,
+            "fetch.queue.backoff.ms": 10,  # a second for a queue that was full is longer than it lasts
             "fetch.error.backoff.ms": 100,
             **more,
         }
