@@ -275,7 +275,7 @@ class Sent:
 
 def in_groups(stream: Stream, a_second: float) -> Sent:
     """The lines of the first partitions in the order of their time of observation, in groups."""
-    from msgspec import DecodeError, Struct
+    from msgspec import Struct
     from msgspec.json import Decoder
 
     class Seen(Struct):
@@ -287,7 +287,7 @@ def in_groups(stream: Stream, a_second: float) -> Sent:
         for line in (stream.parts / f"{number}.jsonl").read_bytes().splitlines():
             try:
                 found.append((decode(line).observed_at, number, line))
-            except (DecodeError, UnicodeDecodeError):
+            except (ValueError, RecursionError):
                 continue
     found.sort(key=lambda one: one[0])
     size = max(1, round(a_second * GROUP_S))
