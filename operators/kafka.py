@@ -1,6 +1,7 @@
 """The way to Kafka: who speaks to which brokers, and what a partition is called here."""
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
 
 FETCH_KB: Final = 64 << 10
 """Messages that wait in a process, in KiB: beyond it no more are fetched."""
+
+_SAY_S: Final = 10.0
+"""Time between two words about being refused; brokers are asked again every two seconds."""
+_told_at: Final = [-_SAY_S]
 
 UNCOMMITTED_S: Final = 300
 """A transaction that is open for so long is given up by the broker."""
@@ -61,7 +66,7 @@ class Connection:
             "queued.max.messages.kbytes": FETCH_KB,
             "fetch.message.max.bytes": 4 << 20,
             "fetch.wait.max.ms": 100,
-            "fetch.queue.backoff.ms": 10,  # a second for a queue that was full is longer than it lasts
+            "fetch.queue.backoff.ms": 10,  # a full queue lasts for less than the usual second
             "fetch.error.backoff.ms": 100,
             **more,
         }
@@ -76,9 +81,9 @@ class Connection:
             "partitioner": "murmur2_random",  # the one of Java: a key goes where others look for it
         }
 
-    def admin(self) -> dict[str, Any]:
-        """The properties of one that looks at topics and makes them."""
-        return self._common()
+    def admin(self, told: "Callable[[KafkaError], None] | None" = None) -> dict[str, Any]:
+        """The properties of one that looks at topics and makes them; `told` hears its troubles."""
+        return self._common() | ({"error_cb": told} if told else {})
 
     def _common(self) -> dict[str, Any]:
         return {
@@ -93,11 +98,25 @@ class Connection:
 
 
 def _told(error: "KafkaError") -> None:
-    """Say that no broker can be reached; librdkafka says so once, and goes on trying."""
+    """Say that no broker can be reached, or lets us in; librdkafka goes on trying."""
     from confluent_kafka import KafkaError
 
     if error.code() == KafkaError._ALL_BROKERS_DOWN:
         print("groundswell: no Kafka broker can be reached; waiting", flush=True)
+    elif is_refusal(error) and time.monotonic() - _told_at[0] > _SAY_S:
+        _told_at[0] = time.monotonic()
+        print(f"groundswell: {error.str()}; waiting", flush=True)
+
+
+def is_refusal(error: "KafkaError") -> bool:
+    """Whether a broker does not let us in, or we do not trust it."""
+    from confluent_kafka import KafkaError
+
+    return error.code() in {
+        KafkaError._AUTHENTICATION,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError._SSL,
+    }
 
 
 def lasting(code: int) -> bool:
