@@ -57,7 +57,12 @@ def connection_of(settings: Settings) -> Connection:
             }.items()
             if value
         }
-    return Connection(settings.kafka_bootstrap, settings.kafka_group, security)
+    return Connection(
+        settings.kafka_bootstrap,
+        settings.kafka_group,
+        security,
+        settings.kafka_transaction_seconds,
+    )
 
 
 def _file(name: str, path: str) -> str:

@@ -202,8 +202,11 @@ def _watch(
         while None in codes and not received and not any(codes):
             display.show()
             time.sleep(POLL_S)
-            if folder is not None and time.monotonic() - tidied > TIDY_S:
-                folder.tidy()
+            if time.monotonic() - tidied > TIDY_S:
+                for line in workers.news():
+                    say(console, plain(line))
+                if folder is not None:
+                    folder.tidy()
                 tidied = time.monotonic()
             codes = workers.codes()
     if received:

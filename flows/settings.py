@@ -256,6 +256,14 @@ class Settings(BaseSettings):
         description="Time between two looks for partitions that were added to the topic of reels.",
         json_schema_extra=_unit("seconds", result=False),
     )
+    kafka_transaction_seconds: float = Field(
+        300.0,
+        ge=1,
+        le=900,
+        description="How long a run may be cut off in the middle of a write to Kafka: what lasts "
+        "longer is given up by the brokers, and the run stops and has to be started again.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
     kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
         "plaintext",
         description="How brokers are spoken to.",

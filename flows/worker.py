@@ -1,6 +1,7 @@
 """One worker process of a replay, started by `flows.start`."""
 
 import gc
+import logging
 import re
 import resource
 import sys
@@ -18,6 +19,7 @@ from flows.job import STOPPED, Job
 from flows.kafka import connection_of
 from flows.settings import Settings
 from flows.sinks import configured
+from flows.supervisor import NEWS
 from operators.blocks import Reject
 from operators.durable.durable import Place
 from operators.durable.fence import Fence
@@ -62,8 +64,18 @@ def main(job_file: Path, process: int) -> None:
     )
 
 
+def tell_user() -> None:
+    """Have what our steps warn of reach their user: services that are waited for, and why."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter(NEWS + "%(message)s"))
+    ours = logging.getLogger("operators")
+    ours.addHandler(handler)
+    ours.propagate = False
+
+
 def run(job_file: Path, process: int) -> None:
     """Do `main`; say what its user can mend where it fails for that, and exit with `STOPPED`."""
+    tell_user()
     try:
         main(job_file, process)
     except BaseException as error:

@@ -16,9 +16,6 @@ _SAY_S: Final = 10.0
 """Time between two words about being refused; brokers are asked again every two seconds."""
 _told_at: Final = [-_SAY_S]
 
-UNCOMMITTED_S: Final = 300
-"""A transaction that is open for so long is given up by the broker."""
-
 
 class BrokerError(OSError):
     """Something of Kafka that its user can mend: what it is about, and what is wrong with it."""
@@ -53,6 +50,8 @@ class Connection:
     """The name under which positions are committed, and which transactions begin with."""
     security: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Properties of librdkafka for TLS and SASL. Never shown."""
+    uncommitted_s: float = 300.0
+    """A transaction that is open for so long is given up by the broker."""
 
     def consumer(self, **more: Any) -> dict[str, Any]:
         """The properties of a consumer that is told what to read, and tells where it is."""
@@ -75,7 +74,7 @@ class Connection:
         """The properties of a producer of transactions; of two of one name the later writes."""
         return self._common() | {
             "transactional.id": f"{self.group}-{transactional_id}",
-            "transaction.timeout.ms": UNCOMMITTED_S * 1000,
+            "transaction.timeout.ms": round(self.uncommitted_s * 1000),
             "compression.type": "lz4",
             "linger.ms": 5,
             "partitioner": "murmur2_random",  # the one of Java: a key goes where others look for it

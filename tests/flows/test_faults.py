@@ -6,6 +6,7 @@ import random
 import re
 import signal
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,17 +16,19 @@ from subprocess import Popen
 
 import pytest
 
+from flows.simulate import lines
 from operators.sinks import postgres as sink
 from operators.sources.board import Board
 from schemas.trends import decode
-from tests.flows.conftest import Outcome, Replay, kill_all, wait_until, write
-from tests.flows.kafka import Run, Topics, lines_of, same_as_replay
+from tests.flows.conftest import Outcome, Replay, kill_all, workers, write
+from tests.flows.kafka import Run, Topics, lines_of, same_as_replay, wait_for
 from tests.operators import test_postgres, test_redis
 from tests.services.broker import Broker, Given
-from tests.services.postgres import Postgres
+from tests.services.postgres import Postgres, query
 from tests.services.processes import Server
 from tests.services.proxy import Proxy, proxy
 from tests.services.redis import Redis
+from trend.simulator import SimulatorSettings, simulate
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
@@ -47,23 +50,36 @@ class World:
     database: str
     redis: Redis
     boards: list[Path] = field(default_factory=list)
+    processes: "list[Popen[str]]" = field(default_factory=list)
 
     @property
     def topics(self) -> Topics:
         return self.run.topics
 
     def start(self, processes: int = 1, batch_size: int = BATCH) -> "Popen[str]":
-        """Go on with the run, and keep its board, which the run removes when it ends."""
+        """Go on with the run."""
+        process = self.begin(processes, batch_size=batch_size)
+        assert process is not None
+        return process
+
+    def begin(self, processes: int, *more: str, batch_size: int = BATCH) -> "Popen[str] | None":
+        """Start a run, and keep its board, which it removes in the end; None: it was refused."""
         work = self.run.folder / f"tmp-{len(self.boards)}"
-        work.mkdir(parents=True)
+        work.mkdir(parents=True, exist_ok=True)
         environment = {"TMPDIR": str(work)}
         process = self.run.start(
-            processes=processes, batch_size=batch_size, environment=environment
+            *more, processes=processes, batch_size=batch_size, environment=environment
         )
+        self.processes.append(process)
         kept = work / "board"
-        wait_until(lambda: _keep(work, kept), process)
-        self.boards.append(kept)
-        return process
+        while process.poll() is None:
+            if found := [*work.glob("groundswell-*/board")]:
+                os.link(found[0], kept)
+                self.boards.append(kept)
+                return process
+            time.sleep(0.01)
+        assert "in the middle of a write" in self.run.end(process).err
+        return None
 
     def end(self, process: "Popen[str]") -> Outcome:
         """Have the run come to its end, and look whether everything is where it should be."""
@@ -100,15 +116,6 @@ class World:
         assert self.run.end(process).code == -signal.SIGKILL
         said = b"".join(line + b"\n" for line in self.topics.said())
         assert self.expected.trends.startswith(said)
-
-
-def _keep(work: Path, kept: Path) -> bool:
-    """Give the board of a run another name, once it is there."""
-    found = [*work.glob("groundswell-*/board")]
-    if not found:
-        return False
-    os.link(found[0], kept)
-    return True
 
 
 def _files(outcome: Outcome) -> set[str]:
@@ -162,11 +169,16 @@ def world(
     settings: dict[str, str],
     redis: Redis,
     tmp_path: Path,
-) -> World:
-    """The reels are in the topic, and nothing runs yet."""
+) -> Iterator[World]:
+    """The reels are in the topic, and nothing runs yet; nor does anything afterwards."""
     feed(topics, parts)
     run = Run(tmp_path / "run", topics, settings)
-    return World(run, parts, expected, settings["GROUNDSWELL_DATABASE_URL"], redis)
+    world = World(run, parts, expected, settings["GROUNDSWELL_DATABASE_URL"], redis)
+    yield world
+    for process in world.processes:
+        if process.poll() is None:
+            kill_all(process)
+            process.communicate()
 
 
 def feed(topics: Topics, parts: list[list[bytes]]) -> None:
@@ -235,23 +247,144 @@ def test_whatever_dies_all_three_hold_everything_once(
     away_s: float,
     cuts: int,
 ) -> None:
-    """Groundswell is killed, one of it sleeps and wakes too late, services die, connections too."""
+    """Groundswell is killed, and once put to sleep and replaced; services go, connections too."""
     for name, one in proxies.items():
         one.plan.extend((CUTS[name], draw.random() < 0.5) for _ in range(cuts))
         one.cut_at, one.after = one.plan.popleft()
-    happens: list[Fault | None] = [None] * kills + outages
+    kill, sleep = "Groundswell is killed", "Groundswell sleeps"
+    happens: list[Fault | str] = [*[kill] * kills, sleep, *outages]
     draw.shuffle(happens)
     process = world.start(draw.choice([1, 2]))
+    asleep: list[Popen[str]] = []
     for number, what in enumerate(happens):
         world.topics.wait_until_read(process, (number + 1) / (len(happens) + 3))
         time.sleep(draw.uniform(0, 0.2))
-        if what is None:
+        if isinstance(what, Fault):
+            what.begin()
+            time.sleep(away_s)
+            assert process.poll() is None, what.name
+            what.end()
+        elif what == kill:
             world.kill(process)
             process = world.start(draw.choice([1, 2]))
-            continue
-        what.begin()
-        time.sleep(away_s)
-        assert process.poll() is None, what.name
-        what.end()
+        else:
+            asleep.append(process)
+            process = replaced(world, process, draw)
+    for one_asleep in asleep:
+        awake(world, one_asleep)
     world.end(process)
     assert {name: one.cuts for name, one in proxies.items()} == dict.fromkeys(proxies, cuts)
+
+
+def replaced(world: World, process: "Popen[str]", draw: random.Random) -> "Popen[str]":
+    """Stop a run in its tracks and begin another in its place, where the first is in no write."""
+    while True:
+        family = [process.pid, *workers(process)]
+        send(family, signal.SIGSTOP)
+        second = world.begin(1, "--take-over")
+        if second is not None:
+            return second
+        send(family, signal.SIGCONT)
+        time.sleep(draw.uniform(0, 0.2))
+
+
+def awake(world: World, process: "Popen[str]") -> None:
+    """Wake a run in whose place another is; it writes nothing more, and says why."""
+    send([process.pid, *workers(process)], signal.SIGCONT)
+    outcome = world.run.end(process)
+    assert outcome.code in (1, 2)
+    assert "another run" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def send(processes: list[int], number: signal.Signals) -> None:
+    """Send a signal to each."""
+    for process in processes:
+        os.kill(process, number)
+
+
+def test_what_a_service_refuses_is_told_and_written_once_it_is_mended(
+    world: World, postgres: Postgres
+) -> None:
+    """A full Redis, a read-only database, a right that is taken away: the user is told of each."""
+    name = world.database.rpartition("/")[2]
+    owner = world.database
+    query(owner, "CREATE ROLE faults_detector LOGIN IN ROLE groundswell_writer")
+    writer = postgres.url(dbname=name, user="faults_detector")
+    world.run.settings["GROUNDSWELL_DATABASE_URL"] = writer
+    rights = "UPDATE ON groundswell.trends"
+    process = world.start()
+    try:
+        with world.redis.client() as client:
+            world.topics.wait_until_read(process, 0.1)
+            client.config_set("maxmemory", "1")
+            is_told(process, "it is full: raise maxmemory")
+            client.config_set("maxmemory", "0")
+        world.topics.wait_until_read(process, 0.3)
+        query(owner, f"REVOKE {rights} FROM groundswell_writer")
+        is_told(process, "its role must be a member of groundswell_writer")
+        query(owner, f"GRANT {rights} TO groundswell_writer")
+        world.topics.wait_until_read(process, 0.5)
+        read_only(postgres, name, "on")
+        is_told(process, "the database is read-only")
+        read_only(postgres, name, "off")
+        world.end(process)
+    finally:
+        query(owner, "DROP OWNED BY faults_detector")
+        query(owner, "DROP ROLE faults_detector")
+
+
+def read_only(postgres: Postgres, name: str, value: str) -> None:
+    """Have a database take writes or not, in sessions that are there already too."""
+    query(postgres.admin, f"ALTER DATABASE {name} SET default_transaction_read_only = {value}")
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
+    query(postgres.admin, end, "faults_detector")
+
+
+def is_told(process: "Popen[str]", words: str) -> None:
+    """Wait until the user has been told so."""
+    assert process.stdout is not None
+    said: list[str] = []
+    for line in process.stdout:
+        said.append(line)
+        if words in line:
+            return
+    raise AssertionError("".join(said))
+
+
+@pytest.mark.slow
+def test_a_run_that_was_cut_off_for_too_long_in_a_write_stops_and_goes_on(
+    world: World, proxies: dict[str, Proxy]
+) -> None:
+    """The brokers give its transaction up; the same command sends again what was in it."""
+    world.run.settings["GROUNDSWELL_KAFKA_TRANSACTION_SECONDS"] = "2"
+    between = proxies["Kafka"]
+    process = world.start()
+    world.topics.wait_until_read(process, 0.3)
+    between.cut_at, between.down = END_TXN, True
+    wait_for(lambda: between.cuts == 1)
+    time.sleep(6)
+    between.down = False
+    outcome = world.run.end(process)
+    assert outcome.code == 1
+    assert "was away for too long; it has stopped" in outcome.err
+    assert "Traceback" not in outcome.err
+    world.end(world.start())
+
+
+@pytest.mark.slow
+def test_two_hundred_thousand_reels_go_where_a_replay_says(
+    topics: Topics, settings: dict[str, str], redis: Redis, tmp_path: Path
+) -> None:
+    settings["GROUNDSWELL_EPOCH_SECONDS"] = "2"
+    parts: list[list[bytes]] = [[] for _ in range(6)]
+    stream = SimulatorSettings(seed=3, days=10, reels_per_day=20_000)
+    for line in lines(simulate(stream)):
+        if line.strip():
+            parts[zlib.crc32(line[:40]) % len(parts)].append(line)
+    assert sum(map(len, parts)) > 200_000
+    expected = replayed(parts, tmp_path)
+    feed(topics, parts)
+    run = Run(tmp_path / "run", topics, settings)
+    world = World(run, parts, expected, settings["GROUNDSWELL_DATABASE_URL"], redis)
+    world.end(world.start(2, batch_size=20_000))

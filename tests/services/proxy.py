@@ -14,7 +14,8 @@ class Proxy:
 
     `cut_at`: when these bytes come from a client, the connection is reset, once: before they are
     passed on, or, with `after`, when the service has answered them. Then `cut_at` and `after`
-    become the next of `plan`, if there is one. `own`: the port it listens at, 0 for any.
+    become the next of `plan`, if there is one. Once that is done it is `down`, where it
+    is told to be: it resets all connections and takes none. `own`: the port it listens at, 0: any.
     """
 
     def __init__(self, port: int, own: int = 0) -> None:
@@ -25,6 +26,7 @@ class Proxy:
         self.after = False
         self.plan: deque[tuple[bytes | re.Pattern[bytes], bool]] = deque()
         self.cuts = 0
+        self.down = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -37,6 +39,9 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                if self.down and self.cut_at is None:
+                    _reset(client)
+                    continue
                 try:
                     service = socket.create_connection(("127.0.0.1", self._target))
                 except OSError:
@@ -54,6 +59,8 @@ class Proxy:
     ) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                if self.down and self.cut_at is None:
+                    break
                 if up and self._is_met(data):
                     after, self.cuts = self.after, self.cuts + 1
                     self.cut_at, self.after = self.plan.popleft() if self.plan else (None, False)
