@@ -20,7 +20,7 @@ from flows.simulate import lines
 from operators.sinks import postgres as sink
 from operators.sources.board import Board
 from schemas.trends import decode
-from tests.flows.conftest import Outcome, Replay, kill_all, workers, write
+from tests.flows.conftest import Outcome, Replay, kill_all, wait_until, workers, write
 from tests.flows.kafka import Run, Topics, lines_of, same_as_replay, wait_for
 from tests.operators import test_postgres, test_redis
 from tests.services.broker import Broker, Given
@@ -303,23 +303,23 @@ def send(processes: list[int], number: signal.Signals) -> None:
         os.kill(process, number)
 
 
-def test_what_a_service_refuses_is_told_and_written_once_it_is_mended(
+def test_what_a_service_refuses_is_told_and_the_others_get_theirs(
     world: World, postgres: Postgres
 ) -> None:
-    """A full Redis, a read-only database, a right that is taken away: the user is told of each."""
+    """A full Redis; meanwhile a right that is taken away, and a read-only database."""
     name = world.database.rpartition("/")[2]
     owner = world.database
     query(owner, "CREATE ROLE faults_detector LOGIN IN ROLE groundswell_writer")
     writer = postgres.url(dbname=name, user="faults_detector")
     world.run.settings["GROUNDSWELL_DATABASE_URL"] = writer
     rights = "UPDATE ON groundswell.trends"
+    trends = [*map(decode, world.expected.trends.splitlines())]
     process = world.start()
+    client = world.redis.client()
     try:
-        with world.redis.client() as client:
-            world.topics.wait_until_read(process, 0.1)
-            client.config_set("maxmemory", "1")
-            is_told(process, "it is full: raise maxmemory")
-            client.config_set("maxmemory", "0")
+        world.topics.wait_until_read(process, 0.1)
+        client.config_set("maxmemory", "1")
+        is_told(process, "it is full: raise maxmemory")
         world.topics.wait_until_read(process, 0.3)
         query(owner, f"REVOKE {rights} FROM groundswell_writer")
         is_told(process, "its role must be a member of groundswell_writer")
@@ -328,10 +328,24 @@ def test_what_a_service_refuses_is_told_and_written_once_it_is_mended(
         read_only(postgres, name, "on")
         is_told(process, "the database is read-only")
         read_only(postgres, name, "off")
+        world.topics.wait_until_read(process)
+        wait_until(lambda: rows(owner) == len(trends), process)
+        test_postgres.holds(owner, trends)
+        same_as_replay(world.topics, world.expected, world.parts)
+        assert process.poll() is None  # for Redis has not got all
+        client.config_set("maxmemory", "0")
         world.end(process)
     finally:
+        client.config_set("maxmemory", "0")
+        client.close()
         query(owner, "DROP OWNED BY faults_detector")
         query(owner, "DROP ROLE faults_detector")
+
+
+def rows(database: str) -> int:
+    """Revisions in the tables."""
+    found: int = query(database, "SELECT count(*) FROM groundswell.trend_revisions")[0][0]
+    return found
 
 
 def read_only(postgres: Postgres, name: str, value: str) -> None:
