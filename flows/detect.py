@@ -64,6 +64,8 @@ class Ends:
     board: Path | None = None
     stores: Sequence[Sink[tuple[str, Linked]]] = ()
     """What takes the links of the trends' members too."""
+    alerts: Sink[tuple[str, Trend]] | None = None
+    """The outbox of alerts."""
     exchange: Exchange | None = None
     """Through which large items go to other processes."""
     keys: Mapping[str, str] | None = None
@@ -117,6 +119,8 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     trends = op.map_value("trends", linked, lambda item: item.trend)
     for number, trends_sink in enumerate(ends.trends):
         op.output(f"trends-{number}", trends, trends_sink)
+    if ends.alerts is not None:
+        op.output("alerts", trends, ends.alerts)
     return flow
 
 
