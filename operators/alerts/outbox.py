@@ -83,8 +83,14 @@ INSERT INTO alerts (rule, trend_id, status, kind, since, event_time, queued_at, 
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 WAITING: Final = """
-SELECT trend_id, status, kind, since, queued_at, body, number FROM alerts
-WHERE rule = ? AND state = 'waiting' AND message IS NULL ORDER BY number LIMIT ?
+SELECT trend_id, min(queued_at) FROM alerts
+WHERE rule = ? AND state = 'waiting' AND message IS NULL
+GROUP BY trend_id ORDER BY min(number) LIMIT ?
+"""
+CHOSEN: Final = """
+SELECT number, trend_id, status FROM alerts
+WHERE rule = ? AND state = 'waiting' AND message IS NULL
+    AND trend_id IN (SELECT value FROM json_each(?)) ORDER BY number
 """
 COUNT: Final = """
 INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value
@@ -153,11 +159,10 @@ class Matching:
 
 
 class Queued(NamedTuple):
-    """One alert that waits."""
+    """A trend of which an alert waits, or two."""
 
-    number: int
+    trend_id: str
     queued_at: datetime
-    alert: Alert
 
 
 class Outbox:
@@ -245,14 +250,11 @@ class Outbox:
         return int(count)
 
     def queued(self, rule: Rule, now: datetime, most: int) -> list[Queued]:
-        """The oldest alerts that wait for a message. Those that are too old are dropped first."""
+        """The trends that have waited longest for a message. What is too old is dropped first."""
         if rule.max_age_hours:
             self._drop_older(rule.name, _number(now) - rule.max_age_hours * HOUR)
         rows = self._connection.execute(WAITING, (rule.name, most)).fetchall()
-        return [
-            Queued(number, _time(at), Alert(status, decode(body), kind, _time(since)))
-            for _, status, kind, since, at, body, number in rows
-        ]
+        return [Queued(trend_id, _time(at)) for trend_id, at in rows]
 
     def _drop_older(self, rule: str, oldest: int) -> None:
         if not self._connection.execute(OLDER, (rule, oldest)).fetchone():
@@ -269,8 +271,10 @@ class Outbox:
         return [_time(at) for (at,) in self._connection.execute(query, (rule.name, since))]
 
     def compose(self, rule: Rule, queued: Sequence[Queued], now: datetime) -> None:
-        """Make a message of alerts that wait. It is open until it is closed."""
-        names = [f"{one.alert.trend.trend_id} {one.alert.status}" for one in queued]
+        """Make a message of all that waits of trends. It is open until it is ended."""
+        chosen = msgspec.json.encode([one.trend_id for one in queued]).decode()
+        rows = self._connection.execute(CHOSEN, (rule.name, chosen)).fetchall()
+        names = [f"{trend_id} {status}" for _, trend_id, status in rows]
         key = hashlib.sha256("\n".join([rule.name, *names]).encode()).hexdigest()[:32]
         day_ago = _number(now) - 24 * HOUR
         with self._connection as connection:
@@ -282,7 +286,7 @@ class Outbox:
             ).lastrowid
             connection.executemany(
                 "UPDATE alerts SET message = ? WHERE number = ?",
-                [(made, one.number) for one in queued],
+                [(made, number) for number, *_ in rows],
             )
             connection.execute(COUNT, (rule.name, "messages", 1))
 

@@ -285,7 +285,7 @@ def _rules(tables: object, receivers: Mapping[str, Receiver], where: str) -> tup
             raise RulesError(f"{at}: name = {rule.name!r}: expected a name of its own")
         try:
             ZoneInfo(rule.time_zone)
-        except (OSError, ValueError):
+        except (KeyError, OSError, ValueError):
             raise RulesError(
                 f"{at}: time_zone = {rule.time_zone!r}: expected a time zone that this system "
                 "knows, such as 'Europe/Berlin'"

@@ -8,18 +8,18 @@ from zoneinfo import ZoneInfo
 from operators.alerts.rules import Rule
 
 TOGETHER: Final = 20
-"""Alerts in one message at most: as many as Telegram takes."""
+"""Trends in one message at most: as many as Telegram takes."""
 
 
 def due(
     rule: Rule, queued: Sequence[datetime], begun: Sequence[datetime], now: datetime
 ) -> tuple[int, datetime]:
-    """Return how many of the alerts that wait go into one message now, and when to look again.
+    """Return how many of the trends that wait go into one message now, and when to look again.
 
     One by one, unless they were gathered: for a digest, through quiet hours, or because there are
     more than messages may still be sent. So a rate limit loses nothing, it joins.
 
-    Parameters: `queued`, when each alert that waits came, oldest first, at least one; `begun`, when
+    Parameters: `queued`, when each trend that waits came, oldest first, at least one; `begun`, when
     messages of this rule were sent first, oldest first.
     """
     at = quiet_until(rule, now)
