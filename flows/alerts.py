@@ -1,10 +1,11 @@
 """Alerts of a run: the rules it begins with, and the threads that send."""
 
 import os
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -92,10 +93,11 @@ def sending(
 
 
 def _sums(path: Path) -> Counter[str]:
-    """The counters of all rules together."""
+    """The counters of all rules together; those of a file that cannot be read are 0."""
     sums = Counter(dict.fromkeys((*COUNTERS, "waiting"), 0))
-    for found in counts(path).values():
-        sums.update(found)
+    with suppress(sqlite3.Error):
+        for found in counts(path).values():
+            sums.update(found)
     return sums
 
 

@@ -40,20 +40,22 @@ class Trial:
         self.sent: dict[str, list[Sent]] = {rule.name: [] for rule in rules.rules}
         self._outbox = Outbox(":memory:")
         self._rules = [Matching(rule) for rule in rules.rules]
-        self._now: datetime | None = None
+        self._now = datetime(1970, 1, 1, tzinfo=UTC)
         self._senders = [
             Sender(self._outbox, receiver, told, self._take)
             for name, receiver in rules.receivers.items()
             if (told := [rule for rule in rules.rules if rule.to == name])
         ]
+        self._next: list[datetime | None] = [None] * len(self._senders)
+        """When each is to be asked again."""
 
     def run(self, store: Path) -> int:
         """Take all revisions of a store in the order of event time; how many they were."""
         count = 0
         for trend in stores.revisions(store, datetime(1970, 1, 1, tzinfo=UTC)):
             self._advance(trend.event_time)
-            self._now = trend.event_time
-            self._outbox.take(self._rules, [trend], self._now)
+            if self._outbox.take(self._rules, [trend], trend.event_time):
+                self._next = [trend.event_time] * len(self._senders)
             count += 1
         self._advance(None)
         return count
@@ -68,15 +70,14 @@ class Trial:
 
     def _advance(self, until: datetime | None) -> None:
         """Send what is to be sent before `until`; None: all of it."""
-        began = self._now
-        for sender in self._senders:
-            at = began
+        for number, sender in enumerate(self._senders):
+            at = self._next[number]
             while at is not None and (until is None or at < until):
                 self._now = at
                 at = sender.step(at)
+            self._next[number] = at
 
     def _take(self, message: Message) -> Outcome:
-        assert self._now is not None
         self.sent[message.rule].append(Sent(self._now, message))
         return Outcome(taken=True)
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import logging
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -112,10 +113,9 @@ class Delivery:
 
     def _words(self, answer: bytes) -> str:
         """What an answer says, if it repeats nothing of the address."""
-        said = line(answer.decode("utf-8", "replace"), 100)
-        url = self._address.url
-        secrets = {part for part in url.split("/") if len(part) >= 8} | {url}
-        return "" if any(secret in said for secret in secrets) else said
+        said = answer.decode("utf-8", "replace")
+        parts = re.split("[^A-Za-z0-9_-]+", self._address.url)
+        return "" if any(len(part) > 5 and part in said for part in parts) else line(said, 100)
 
 
 def signed(key: str, content: bytes, now_s: int, secret: bytes | None) -> dict[str, str]:

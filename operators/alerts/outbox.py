@@ -26,6 +26,8 @@ from schemas.trends import Trend, decode, encode
 
 VERSION: Final = 1
 NAME: Final = "alerts.db"
+BUSY_S: Final = 5.0
+"""How long one who writes it waits for the others."""
 KEPT: Final = 200_000
 """Alerts that are remembered, of all rules; one that is older might be told again."""
 OVER: Final = ("fading", "evergreen")
@@ -172,30 +174,36 @@ class Outbox:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self._path = path
         try:
-            self._connection = sqlite3.connect(path, timeout=30)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.executescript("BEGIN IMMEDIATE;" + TABLES)
-            self._connection.execute(
-                "INSERT OR IGNORE INTO meta VALUES ('version', ?)", (str(VERSION),)
-            )
-            self._connection.commit()
-            (found,) = self._connection.execute(
-                "SELECT value FROM meta WHERE key = 'version'"
-            ).fetchone()
+            self._connection = sqlite3.connect(path, timeout=BUSY_S)
         except sqlite3.Error as error:
             raise OutputError(f"{path}: not usable as an outbox of alerts ({error})") from None
-        if found != str(VERSION):
+        try:
+            self._make(path)
+        except BaseException:
             self._connection.close()
-            raise OutputError(
-                f"{path}: an outbox of version {found}, this Groundswell reads and writes {VERSION}"
-            )
+            raise
 
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
+
+    def _make(self, path: Path | str) -> None:
+        connection = self._connection
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript("BEGIN IMMEDIATE;" + TABLES)
+            connection.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", (str(VERSION),))
+            connection.commit()
+            query = "SELECT value FROM meta WHERE key = 'version'"
+            (found,) = connection.execute(query).fetchone()
+        except sqlite3.Error as error:
+            raise OutputError(f"{path}: not usable as an outbox of alerts ({error})") from None
+        if found != str(VERSION):
+            raise OutputError(
+                f"{path}: an outbox of version {found}, this Groundswell reads and writes {VERSION}"
+            )
 
     def take(self, rules: Sequence[Matching], trends: Iterable[Trend], now: datetime) -> int:
         """Put in what the rules tell of revisions; how many alerts are new, in one transaction.

@@ -161,3 +161,5 @@ class Sending(threading.Thread):
             self._deliver.close()
             if outbox is not None:
                 outbox.close()
+            if self._fence is not None:
+                self._fence.close()

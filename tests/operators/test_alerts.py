@@ -579,6 +579,23 @@ def test_a_run_that_was_taken_over_sends_and_notes_nothing(
     assert one.counts | {"alerts": 1, "waiting": 1} == one.counts
 
 
+def test_an_outbox_that_cannot_be_written_holds_nothing_up_and_loses_nothing(
+    server: Server, hook: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = hook(tmp_path / "alerts.db")
+    part = AlertsSink(tmp_path / "alerts.db", [one.rule]).build_part("s", "alerts", None)
+    part._outbox._connection.execute("PRAGMA query_only = ON")  # as a disk that is full
+    part.write_batch([told("a"), told("b")])
+    part.write_batch([told("c")])
+    assert part.snapshot() == 0
+    assert one.until_idle() is None
+    assert "cannot be written" in caplog.text
+    part._outbox._connection.execute("PRAGMA query_only = OFF")
+    part.write_batch([told(str(number)) for number in range(1500)])
+    part.close()
+    assert one.counts["alerts"] == 1503
+
+
 def test_a_file_that_is_no_outbox_is_refused(tmp_path: Path) -> None:
     (tmp_path / "alerts.db").write_bytes(b"no database at all, and long enough" * 100)
     with pytest.raises(OutputError, match="not usable as an outbox"):
