@@ -201,7 +201,7 @@ def _title(markup: Markup, alert: Alert) -> str:
     name = markup.bold(markup.plain(_name(trend)))
     if alert.status == "firing":
         return f"{name} is {trend.stage}"
-    return f"{name} is over: {trend.stage}, told {alert.since:%Y-%m-%d %H:%M} UTC"
+    return f"{name} is over: {trend.stage}, seen first {alert.since:%Y-%m-%d %H:%M} UTC"
 
 
 def _name(trend: Trend) -> str:
