@@ -181,7 +181,7 @@ def parse(data: bytes, where: str) -> Rules:
         raise RulesError(f"{where}: expected at most {MOST_BYTES:,} bytes, found {len(data):,}")
     try:
         table = tomllib.loads(data.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RulesError(f"{where}: expected TOML ({error})") from None
     for name in table.keys() - {"rules", "receivers", "link"}:
         raise RulesError(f"{where}: {name!r}: expected link, [receivers.NAME] and [[rules]] only")

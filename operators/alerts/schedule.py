@@ -56,5 +56,5 @@ def quiet_until(rule: Rule, now: datetime) -> datetime:
         return now
     end = local.replace(hour=ends.hour, minute=ends.minute, second=0, microsecond=0)
     if over_midnight and time >= begins:
-        end = (end + timedelta(days=1)).replace(fold=0)
+        end += timedelta(days=1)
     return max(end.astimezone(UTC), now + timedelta(seconds=1))  # clocks are also put back

@@ -429,6 +429,17 @@ def test_nothing_is_sent_in_quiet_hours_and_then_together(server: Server, hook: 
     assert [len(message) for message in names(server)] == [2, 1, 1]
 
 
+def test_nothing_is_tried_again_in_quiet_hours(server: Server, hook: Any) -> None:
+    one = hook(quiet="12:01-14:00")
+    one.take(told())
+    server.answers = [Answer(503, {"Retry-After": "300"})]
+    at = one.until_idle(one.until_idle())
+    assert at == datetime(2026, 1, 5, 14, tzinfo=UTC)
+    assert len(server.requests) == 1
+    assert one.until_idle(at) is None
+    assert one.counts["sent"] == 1
+
+
 @pytest.mark.parametrize(
     ("now", "end"),
     [
