@@ -19,7 +19,7 @@ from operators.alerts.rules import Rules
 from operators.alerts.sender import Sending
 from operators.durable.fence import Fence
 
-DRAIN_S: Final = 10.0
+DRAIN_S: Final = 5.0
 """How long a run that ends goes on sending what is to be sent at once."""
 
 

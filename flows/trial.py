@@ -15,7 +15,8 @@ from flows.errors import UserError
 from flows.plain import plain
 from operators.alerts import rules as rules_file
 from operators.alerts.delivery import Outcome
-from operators.alerts.outbox import Matching, Message, Outbox, current
+from operators.alerts.matching import Matching
+from operators.alerts.outbox import Message, Outbox, current
 from operators.alerts.rules import Rule, Rules
 from operators.alerts.sender import Sender
 from operators.sinks import store as stores

@@ -8,7 +8,7 @@ it keeps its key and its content however often it is sent.
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from operators.alerts.matching import Matching, Status
 from operators.alerts.rules import Rule
-from operators.alerts.words import Watch
 from operators.sinks.jsonl import OutputError
 from schemas.trends import Trend, decode, encode
 
@@ -30,13 +30,9 @@ BUSY_S: Final = 5.0
 """How long one who writes it waits for the others."""
 KEPT: Final = 200_000
 """Alerts that are remembered, of all rules; one that is older might be told again."""
-OVER: Final = ("fading", "evergreen")
-"""Stages in which a trend is no news any more, unless a rule asks for them."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 HOUR: Final = 3_600_000_000
-
-Status = Literal["firing", "resolved"]
 
 COUNTERS: Final = ("alerts", "resolved", "messages", "sent", "failed", "dropped", "stale")
 
@@ -136,30 +132,6 @@ class Message:
     alerts: tuple[Alert, ...]
 
 
-class Matching:
-    """A rule, as it is applied to revisions."""
-
-    def __init__(self, rule: Rule) -> None:
-        self.rule = rule
-        self._watch = Watch(rule.words) if rule.words else None
-
-    def begins(self, trend: Trend) -> bool:
-        """Whether a revision is of what the rule tells."""
-        rule = self.rule
-        return (
-            trend.stage in rule.stages
-            and (not rule.kinds or trend.kind in rule.kinds)
-            and (not rule.scopes or not set(rule.scopes).isdisjoint(trend.scopes))
-            and trend.score >= rule.min_score
-            and trend.authors >= rule.min_authors
-            and (self._watch is None or self._watch.finds(_texts(trend)))
-        )
-
-    def ends(self, trend: Trend) -> bool:
-        """Whether a trend that was told is over."""
-        return self.rule.resolve and trend.stage in OVER and trend.stage not in self.rule.stages
-
-
 class Queued(NamedTuple):
     """A trend of which an alert waits, or two."""
 
@@ -211,17 +183,17 @@ class Outbox:
         What they tell depends on the revisions alone, and on what was told before.
         """
         found = [
-            (matching, trend, status)
+            (matching.rule, trend, status)
             for trend in trends
             for matching in rules
-            for status in _statuses(matching, trend)
+            if (status := matching.status(trend)) is not None
         ]
         if not found:
             return 0
         new = 0
         with self._connection as connection:
-            for matching, trend, status in found:
-                new += self._put(connection, matching.rule, trend, status, _number(now))
+            for rule, trend, status in found:
+                new += self._put(connection, rule, trend, status, _number(now))
         return new
 
     def _put(
@@ -395,19 +367,6 @@ def _counts(connection: sqlite3.Connection) -> dict[str, dict[str, int]]:
 def current(alerts: Sequence[Alert]) -> list[Alert]:
     """One alert a trend, the last: where it began and is over, that says both."""
     return [*{alert.trend.trend_id: alert for alert in alerts}.values()]
-
-
-def _statuses(matching: Matching, trend: Trend) -> Iterator[Status]:
-    if matching.begins(trend):
-        yield "firing"
-    elif matching.ends(trend):
-        yield "resolved"
-
-
-def _texts(trend: Trend) -> list[str]:
-    """Where watched words are looked for."""
-    ids = [one.id for one in trend.members if one.kind in ("hashtag", "phrase")]
-    return [trend.name, *(one.label for one in trend.members), *ids]
 
 
 def _number(time: datetime) -> int:

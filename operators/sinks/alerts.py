@@ -14,7 +14,8 @@ from typing import Final
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from operators.alerts.outbox import Matching, Outbox
+from operators.alerts.matching import Matching
+from operators.alerts.outbox import Outbox
 from operators.alerts.rules import Rule
 from operators.durable import failpoints
 from operators.durable.fence import Fence, writing

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from operators.alerts import rules
-from operators.alerts.outbox import Matching
+from operators.alerts.matching import Matching
 from operators.alerts.rules import Receiver, Rule, RulesError, address, parse
 from operators.alerts.words import Watch
 from schemas.trends import Member, Trend

@@ -19,7 +19,8 @@ from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 
 from operators.alerts.delivery import Delivery
-from operators.alerts.outbox import COUNTERS, Matching, Outbox, counts
+from operators.alerts.matching import Matching
+from operators.alerts.outbox import COUNTERS, Outbox, counts
 from operators.alerts.rules import Kind, Receiver, Rule, address
 from operators.alerts.schedule import quiet_until
 from operators.alerts.sender import BACKOFF_S, Sender, Sending
