@@ -64,12 +64,12 @@ class Ends:
     board: Path | None = None
     stores: Sequence[Sink[tuple[str, Linked]]] = ()
     """What takes the links of the trends' members too."""
-    alerts: Sink[tuple[str, Trend]] | None = None
-    """The outbox of alerts."""
     exchange: Exchange | None = None
     """Through which large items go to other processes."""
     keys: Mapping[str, str] | None = None
     """Key of each partition; None: as `operators.routing.keys_of` has it."""
+    alerts: Sink[tuple[str, Trend]] | None = None
+    """The outbox of alerts."""
 
 
 def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflow:

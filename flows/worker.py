@@ -97,7 +97,9 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
         trends += configured(settings, place, Path(job.store or ""))
     if job.kafka is None:
         source = FileSource(job.inputs, job.batch_size, board, skew)
-        return Ends(source, partitions(job.inputs), trends, rejects, board, stores, told, shared)
+        return Ends(
+            source, partitions(job.inputs), trends, rejects, board, stores, shared, alerts=told
+        )
     connection = connection_of(settings)
     trends.append(KafkaTrends(connection, settings.kafka_trends, settings.kafka_current, fence()))
     letters = settings.kafka_dead_letters
@@ -114,7 +116,7 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
     )
     names = [partition_name(topic, number) for number in spans]
     own = keys(topic, [*spans])
-    return Ends(reels, names, trends, rejects, board, stores, told, shared, own)
+    return Ends(reels, names, trends, rejects, board, stores, shared, own, told)
 
 
 def mendable(error: BaseException | None, state: str | None = None) -> str | None:
