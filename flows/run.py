@@ -7,6 +7,7 @@ looks for partitions that came to the topic, and starts the workers anew with th
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -14,9 +15,9 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
+from flows import alerts, sinks
 from flows import job as jobs
 from flows import settings as every_setting
-from flows import sinks
 from flows.job import Job, KafkaInput
 from flows.kafka import connection_of, partitions, prepare
 from flows.plain import plain
@@ -66,11 +67,12 @@ def run(request: Running, console: Console) -> int:
     settings = every_setting.load(batch_size=request.batch_size)
     connection = connection_of(settings)
     sinks.check(settings)
+    alerted = alerts.asked(settings)
     if request.store is not None:
         store.check(request.store)
     take_over = request.take_over
     while True:
-        code = _generation(request, take_over, settings, connection, console)
+        code = _generation(request, take_over, settings, connection, alerted, console)
         if code is not None:
             return code
         say(console, f"{settings.kafka_reels}: has more partitions; going on with them")
@@ -82,6 +84,7 @@ def _generation(
     take_over: bool,
     settings: Settings,
     connection: Connection,
+    alerted: alerts.Asked | None,
     console: Console,
 ) -> int | None:
     """Run until the end; None where the topic has more partitions now."""
@@ -94,11 +97,18 @@ def _generation(
         folder.has_begun(job)
         read = prepare(settings, connection, earlier, request.to_end)
         stack.enter_context(folder)
-        job = msgspec.structs.replace(job, kafka=read, generation=folder.generation)
+        job = msgspec.structs.replace(
+            job,
+            kafka=read,
+            generation=folder.generation,
+            alerts=None if alerted is None else alerted.begin(folder, work),
+        )
+        telling = alerts.sending(alerted, folder, partial(say, console))
         if folder.complete:
             say(console, f"The run in {folder.path} is complete; there is nothing left to do.")
             results(job, console)
-            return 0
+            with telling:
+                return 0
         begun = folder.has_begun(job)
         if not begun:
             with writing(folder.fence):
@@ -119,7 +129,7 @@ def _generation(
             keep_open=[folder.lock] if shared is None else [folder.lock, shared],
         )
         say(console, f"reading {settings.kafka_reels}: partitions {len(names)}")
-        with signals(workers) as received, workers:
+        with signals(workers) as received, workers, telling:
             code = _watch(
                 workers,
                 board,
