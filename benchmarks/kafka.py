@@ -11,7 +11,8 @@ processor time, which is of our process with all its threads.
 - file: `benchmarks.throughput`'s flow, from a file to `trends.jsonl` and `rejects.jsonl`
 - file, with a state: the same and what `groundswell run` also does: snapshots, and the SQLite store
 - Kafka to Kafka: a topic of 8 partitions to the topics of trends and of dead letters, with a state
-- Kafka to all: to PostgreSQL and Redis as well
+- Kafka to all: to PostgreSQL and Redis as well; what it takes to connect, to look at the topics and
+  to leave is that of a topic with one line, and is told apart
 
 Latency: `groundswell run`, and reels sent in order at an even pace. A revision is decided when each
 partition has sent what completes its tick; `latency_ms` is from the moment at which the last of
@@ -50,6 +51,8 @@ LARGE: Final = 8 << 20
 """Bytes of a message: lines that are too long come through."""
 GROUP_S: Final = 0.01
 """Time between two groups of reels that are sent."""
+
+START: Final = "Kafka to all, 1 line"
 
 _numbers = count()
 
@@ -200,6 +203,7 @@ class Way:
     services: Services
     from_kafka: bool
     to_services: bool = False
+    one_line: bool = False
 
     def __call__(self, stream: Stream) -> Timed:
         """Read 10,000 reels, then all, and time the latter."""
@@ -212,8 +216,8 @@ class Way:
         run_job(self.services, filled(self.services, [stream.warm_up]), self.to_services)
         emptied(self.services)
         parts = [stream.parts / f"{number}.jsonl" for number in range(FILES)]
-        group = filled(self.services, parts)
-        with timed(stream.lines) as took:
+        group = filled(self.services, [stream.line] if self.one_line else parts)
+        with timed(1 if self.one_line else stream.lines) as took:
             run_job(self.services, group, self.to_services)
         return took
 
@@ -225,6 +229,7 @@ def rates(services: Services, stream: Stream, rounds: int) -> dict[str, Any]:
         "file, with a state": Way(services, from_kafka=False),
         "Kafka to Kafka": Way(services, from_kafka=True),
         "Kafka to all": Way(services, from_kafka=True, to_services=True),
+        START: Way(services, from_kafka=True, to_services=True, one_line=True),
     }
     best: dict[str, Timed] = {}
     with get_context("spawn").Pool(1, maxtasksperchild=1) as process:
@@ -242,9 +247,13 @@ def rates(services: Services, stream: Stream, rounds: int) -> dict[str, Any]:
         a, b = best[one], best[other]
         return {
             "by_clock": round(b.wall_s / a.wall_s, 3),
+            "by_clock_after_start": round(after_start(other) / after_start(one), 3),
             "by_cpu": round(b.cpu_s / a.cpu_s, 3),
             "target": target,
         }
+
+    def after_start(name: str) -> float:
+        return best[name].wall_s - (best[START].wall_s if name.startswith("Kafka") else 0.0)
 
     return {
         "ways": {
