@@ -36,8 +36,9 @@ BATCH = 15
 """Messages in a poll of a run to which something is to happen in the middle."""
 TALKATIVE = {"GROUNDSWELL_FDR": "1"}
 """All that bursts is told, so that there is much to write."""
+FETCH = re.compile(rb"\x00\x01\x00.{5}\x00\x0bgroundswell", re.DOTALL)
 END_TXN = re.compile(rb"\x00\x1a\x00.{5}\x00\x0bgroundswell", re.DOTALL)
-"""The head of the request that ends a transaction: its number, and our name as a client."""
+"""Heads of requests to Kafka, for messages and to end a transaction: number, our name as client."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,32 @@ class World:
     @property
     def topics(self) -> Topics:
         return self.run.topics
+
+    def feed(self, stages: int) -> Iterator[int]:
+        """Send the reels in so many stages, one each time that the next is asked for."""
+        for stage in range(stages):
+            for number, part in enumerate(self.parts):
+                slices = [len(part) * one // stages for one in (stage, stage + 1)]
+                kind = ("zstd", "lz4", "gzip", "snappy")[number % 4]
+                self.topics.send(number, part[slice(*slices)], kind)
+            yield stage
+
+    def begin_before_all_is_there(self, kafka: Proxy) -> None:
+        """Have the run begin while there is but the first stage, and yet end with the last.
+
+        Where it ends is in its job, which is changed before it has got a reel. So it cannot come to
+        its end before something has happened to it, however fast it is.
+        """
+        kafka.cut_at, kafka.down = FETCH, True
+        process = self.start()
+        wait_for(lambda: kafka.cuts == 1)
+        self.kill(process)
+        path = self.run.folder / "state" / "job.json"
+        job = json.loads(path.read_bytes())
+        for number, part in enumerate(self.parts):
+            job["kafka"]["spans"][str(number)]["until"] = len(part)
+        path.write_text(json.dumps(job))
+        kafka.down, kafka.cuts = False, 0
 
     def start(self, processes: int = 1, batch_size: int = BATCH) -> "Popen[str]":
         """Go on with the run."""
@@ -170,8 +197,8 @@ def world(
     redis: Redis,
     tmp_path: Path,
 ) -> Iterator[World]:
-    """The reels are in the topic, and nothing runs yet; nor does anything afterwards."""
-    feed(topics, parts)
+    """The topic is empty and nothing runs yet; nor does anything run afterwards."""
+    topics.make(len(parts))
     run = Run(tmp_path / "run", topics, settings)
     world = World(run, parts, expected, settings["GROUNDSWELL_DATABASE_URL"], redis)
     yield world
@@ -179,13 +206,6 @@ def world(
         if process.poll() is None:
             kill_all(process)
             process.communicate()
-
-
-def feed(topics: Topics, parts: list[list[bytes]]) -> None:
-    """Send reels, each partition compressed in another way."""
-    topics.make(len(parts))
-    for number, part in enumerate(parts):
-        topics.send(number, part, ("zstd", "lz4", "gzip", "snappy")[number % 4])
 
 
 @dataclass(frozen=True)
@@ -198,7 +218,7 @@ class Fault:
 
 
 @pytest.fixture
-def outages(broker: Broker, postgres: Postgres, redis: Redis) -> list[Fault]:
+def outages(broker: Broker, postgres: Postgres, redis: Redis) -> Iterator[list[Fault]]:
     """Each of the three killed, and each of them stopped in its tracks."""
     if postgres.server is None or redis.server is None:
         pytest.skip("DATABASE_URL, REDIS_URL: servers that are not ours are not killed")
@@ -210,7 +230,9 @@ def outages(broker: Broker, postgres: Postgres, redis: Redis) -> list[Fault]:
     for server in servers:
         found.append(Fault(f"{server.name} is killed", server.kill, server.start))
         found.append(Fault(f"{server.name} is stopped", server.freeze, server.thaw))
-    return found
+    yield found
+    for server in servers:
+        server.revive()
 
 
 @pytest.fixture
@@ -248,17 +270,19 @@ def test_whatever_dies_all_three_hold_everything_once(
     cuts: int,
 ) -> None:
     """Groundswell is killed, and once put to sleep and replaced; services go, connections too."""
-    for name, one in proxies.items():
-        one.plan.extend((CUTS[name], draw.random() < 0.5) for _ in range(cuts))
-        one.cut_at, one.after = one.plan.popleft()
     kill, sleep = "Groundswell is killed", "Groundswell sleeps"
     happens: list[Fault | str] = [*[kill] * kills, sleep, *outages]
     draw.shuffle(happens)
+    stages = world.feed(len(happens) + 2)
+    next(stages)
+    world.begin_before_all_is_there(proxies["Kafka"])
+    for name, one in proxies.items():
+        one.plan.extend((CUTS[name], draw.random() < 0.5) for _ in range(cuts))
+        one.cut_at, one.after = one.plan.popleft()
     process = world.start(draw.choice([1, 2]))
     asleep: list[Popen[str]] = []
-    for number, what in enumerate(happens):
-        world.topics.wait_until_read(process, (number + 1) / (len(happens) + 3))
-        time.sleep(draw.uniform(0, 0.2))
+    for what, _ in zip(happens, stages, strict=False):
+        time.sleep(draw.uniform(0, 1.5))
         if isinstance(what, Fault):
             what.begin()
             time.sleep(away_s)
@@ -270,6 +294,7 @@ def test_whatever_dies_all_three_hold_everything_once(
         else:
             asleep.append(process)
             process = replaced(world, process, draw)
+    assert [*stages] != []
     for one_asleep in asleep:
         awake(world, one_asleep)
     world.end(process)
@@ -304,7 +329,7 @@ def send(processes: list[int], number: signal.Signals) -> None:
 
 
 def test_what_a_service_refuses_is_told_and_the_others_get_theirs(
-    world: World, postgres: Postgres
+    world: World, proxies: dict[str, Proxy], postgres: Postgres
 ) -> None:
     """A full Redis; meanwhile a right that is taken away, and a read-only database."""
     name = world.database.rpartition("/")[2]
@@ -314,21 +339,24 @@ def test_what_a_service_refuses_is_told_and_the_others_get_theirs(
     world.run.settings["GROUNDSWELL_DATABASE_URL"] = writer
     rights = "UPDATE ON groundswell.trends"
     trends = [*map(decode, world.expected.trends.splitlines())]
-    process = world.start()
+    stages = world.feed(5)
+    next(stages)
+    world.begin_before_all_is_there(proxies["Kafka"])
     client = world.redis.client()
+    process = world.start()
     try:
-        world.topics.wait_until_read(process, 0.1)
         client.config_set("maxmemory", "1")
+        next(stages)
         is_told(process, "it is full: raise maxmemory")
-        world.topics.wait_until_read(process, 0.3)
         query(owner, f"REVOKE {rights} FROM groundswell_writer")
+        next(stages)
         is_told(process, "its role must be a member of groundswell_writer")
         query(owner, f"GRANT {rights} TO groundswell_writer")
-        world.topics.wait_until_read(process, 0.5)
         read_only(postgres, name, "on")
+        next(stages)
         is_told(process, "the database is read-only")
         read_only(postgres, name, "off")
-        world.topics.wait_until_read(process)
+        next(stages)
         wait_until(lambda: rows(owner) == len(trends), process)
         test_postgres.holds(owner, trends)
         same_as_replay(world.topics, world.expected, world.parts)
@@ -373,9 +401,12 @@ def test_a_run_that_was_cut_off_for_too_long_in_a_write_stops_and_goes_on(
     """The brokers give its transaction up; the same command sends again what was in it."""
     world.run.settings["GROUNDSWELL_KAFKA_TRANSACTION_SECONDS"] = "2"
     between = proxies["Kafka"]
+    stages = world.feed(3)
+    next(stages)
+    world.begin_before_all_is_there(between)
     process = world.start()
-    world.topics.wait_until_read(process, 0.3)
     between.cut_at, between.down = END_TXN, True
+    next(stages)
     wait_for(lambda: between.cuts == 1)
     time.sleep(6)
     between.down = False
@@ -383,6 +414,7 @@ def test_a_run_that_was_cut_off_for_too_long_in_a_write_stops_and_goes_on(
     assert outcome.code == 1
     assert "was away for too long; it has stopped" in outcome.err
     assert "Traceback" not in outcome.err
+    next(stages)
     world.end(world.start())
 
 
@@ -398,7 +430,8 @@ def test_two_hundred_thousand_reels_go_where_a_replay_says(
             parts[zlib.crc32(line[:40]) % len(parts)].append(line)
     assert sum(map(len, parts)) > 200_000
     expected = replayed(parts, tmp_path)
-    feed(topics, parts)
+    topics.make(len(parts))
     run = Run(tmp_path / "run", topics, settings)
     world = World(run, parts, expected, settings["GROUNDSWELL_DATABASE_URL"], redis)
+    assert [*world.feed(1)] == [0]
     world.end(world.start(2, batch_size=20_000))
