@@ -364,9 +364,11 @@ def latency(services: Services, stream: Stream, a_second: float) -> dict[str, An
             time.sleep(5)
         finally:
             run.terminate()
-            run.wait()
+            code = run.wait()
             stop.set()
             listener.join()
+    if code:
+        raise RuntimeError(f"groundswell run ended with code {code}")
     complete, newest = completed(sent)
     tick_s = load().tick_seconds
     latencies, waits = [], []
