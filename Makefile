@@ -31,6 +31,7 @@ check: .venv/dev.done ## lint, types, import walls, generated files
 	$(BIN)/python -m schemas.export --check
 	$(BIN)/python -m flows.settings_doc --check
 	$(BIN)/python -m flows.metrics_doc --check
+	$(BIN)/python -m deploy.grafana --check
 
 bench: .venv/core.done ## measure the throughput of the whole flow beside yardsticks
 	$(BIN)/python benchmarks/throughput.py
@@ -38,14 +39,16 @@ bench: .venv/core.done ## measure the throughput of the whole flow beside yardst
 bench-quality: .venv/evaluation.done ## measure how well trends are found, beside all rivals (an hour)
 	$(BIN)/python -m benchmarks.quality --json quality.json --png quality.png
 
-docs: .venv/core.done ## write the generated files: schemas, the lists of settings and of metrics
+docs: .venv/test.done ## write the generated files: schemas, the lists of settings and of metrics, dashboards
 	$(BIN)/python -m schemas.export
 	$(BIN)/python -m flows.settings_doc
 	$(BIN)/python -m flows.metrics_doc
+	$(BIN)/python -m deploy.grafana
 
 lock: .venv/dev.done ## choose the newest versions pyproject.toml allows and write the constraints
 	$(call compile,constraints.txt,--extra dev --upgrade)
 	$(call compile,constraints-core.txt,--constraints constraints.txt)
+	$(call compile,constraints-service.txt,--extra service --constraints constraints.txt)
 	$(call compile,constraints-test.txt,--extra test --constraints constraints.txt)
 	$(call compile,constraints-evaluation.txt,--extra evaluation --constraints constraints.txt)
 
