@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from flows.errors import UserError
+from flows.errors import UserError, in_words
 from flows.plain import plain
 
 if TYPE_CHECKING:
@@ -144,6 +144,10 @@ def run(
             help="End where the topic ends when the run begins, and decide all of it, as a replay.",
         ),
     ] = False,
+    log_format: Annotated[
+        str | None,
+        typer.Option(help="text, or json: one object a line on standard error."),
+    ] = None,
 ) -> int:
     """Find the trends in a Kafka topic of reels for as long as they come, and tell them to Kafka.
 
@@ -153,7 +157,8 @@ def run(
     from flows.run import Running
     from flows.run import run as go
 
-    return go(Running(state, store, take_over, processes, batch_size, to_end), _console())
+    request = Running(state, store, take_over, processes, batch_size, to_end, log_format)
+    return go(request, _console())
 
 
 dlq = typer.Typer(help="Look at messages that were refused, or send them again.")
@@ -303,11 +308,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit fails again
         return 1
-    except OSError as error:
-        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        return _refused(named)
-    except UserError as error:
-        return _refused(str(error))
+    except (OSError, UserError) as error:
+        return _refused(in_words(error))
     except (Abort, KeyboardInterrupt):
         return 130
     return int(code or 0)

@@ -6,6 +6,7 @@ this file by `python -m flows.settings_doc`.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from itertools import pairwise
@@ -335,6 +336,27 @@ class Settings(BaseSettings):
         description="How long a service may be away, or refuse, before the run stops.",
         json_schema_extra=_unit("seconds", result=False),
     )
+    stop_seconds: float = Field(
+        60.0,
+        ge=0,
+        le=DAY_S,
+        description="How long a run that is told to stop may take to send what it has; what it "
+        "has not sent by then it sends when it goes on.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    metrics_address: str = Field(
+        "",
+        description="Where `groundswell run` serves `/metrics`, `/healthz` and `/readyz`, such as "
+        "127.0.0.1:9464; port 0: a free one.",
+        json_schema_extra=_unit("", result=False)
+        | {"accepted": "host:port, or [host]:port in IPv6; empty: nowhere"},
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text",
+        description="What `groundswell run` says: lines for people on standard output, or one JSON "
+        "object a line on standard error.",
+        json_schema_extra=_unit("", result=False),
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -358,6 +380,13 @@ class Settings(BaseSettings):
             raise ValueError("a number that divides an hour (3600)")
         return value
 
+    @field_validator("metrics_address")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if value:
+            host_and_port(value)
+        return value
+
     @field_validator("windows_h", mode="before")
     @classmethod
     def _from_commas(cls, value: object) -> object:
@@ -370,6 +399,18 @@ class Settings(BaseSettings):
         if not value or any(low >= high for low, high in pairwise(bounds)):
             raise ValueError(WINDOWS)
         return value
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Return the parts of an address. Raises ValueError.
+
+    >>> host_and_port("127.0.0.1:9464"), host_and_port("[::]:0")
+    (('127.0.0.1', 9464), ('::', 0))
+    """
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(\d{1,5})", address)
+    if match is None or int(match[2]) > 65_535:
+        raise ValueError("host:port, such as 127.0.0.1:9464")
+    return match[1].strip("[]"), int(match[2])
 
 
 def extra(field: FieldInfo) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from bytewax.outputs import Sink
 from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 
-from flows import cluster
+from flows import cluster, logs
 from flows import job as jobs
 from flows.detect import Ends, build
 from flows.job import STOPPED, Job
 from flows.kafka import connection_of
 from flows.settings import Settings
 from flows.sinks import configured
+from operators import metrics
 from operators.blocks import Reject
 from operators.durable.durable import Place
 from operators.durable.fence import Fence
@@ -44,6 +45,9 @@ def main(job_file: Path, process: int) -> None:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     job = jobs.read(job_file)
+    if job.metrics:
+        metrics.count(Path(job.metrics))
+    logs.in_worker(process)
     settings = Settings(**job.settings)
     place = Place(Path(job.state), job.generation, process) if job.state else None
     epoch = timedelta(seconds=settings.epoch_seconds)

@@ -8,6 +8,7 @@ Counted are polls, writes, epochs and ticks, never single reels.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,17 +34,17 @@ class Metric:
 
     def add(self, n: float, *labels: str) -> None:
         """Add to a counter or a gauge of this process."""
-        if _counting():
+        if counting():
             _child(self, labels).inc(n)
 
     def set(self, value: float, *labels: str) -> None:
         """Set a gauge of this process; those of several processes are summed up."""
-        if _counting():
+        if counting():
             _child(self, labels).set(value)
 
     def observe(self, seconds: float, *labels: str) -> None:
         """Count something that took so long."""
-        if _counting():
+        if counting():
             _child(self, labels).observe(seconds)
 
     @property
@@ -274,7 +275,8 @@ class _State:
     counting = False
 
 
-def _counting() -> bool:
+def counting() -> bool:
+    """Whether somebody wants to know."""
     return _State.counting
 
 
@@ -282,6 +284,23 @@ def count(folder: Path) -> None:
     """Have this process count, into files in `folder`. Called before anything is counted."""
     os.environ[FOLDER] = str(folder)
     _State.counting = True
+
+
+Sizes = Mapping[tuple[Metric, tuple[str, ...]], float]
+"""Metric and labels -> what one of several that share a metric has to add to it."""
+
+
+def begin(sizes: Sizes) -> None:
+    """Add the share of one that goes on with a state; a counter counts from there."""
+    for (metric, labels), value in sizes.items():
+        if metric.type != "counter":
+            metric.add(value, *labels)
+
+
+def move(before: Sizes, now: Sizes) -> None:
+    """Add what became more or less of the share of one."""
+    for (metric, labels), value in now.items():
+        metric.add(value - before.get((metric, labels), 0.0), *labels)
 
 
 @cache

@@ -292,7 +292,8 @@ class PostgresSink(FixedPartitionedSink[Trend, Resume]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: Resume | None) -> ServicePart:
         """Begin to write; what is in the tables stays."""
-        return ServicePart(Postgres(self._url, self._fence), resume_state, self._wait_s)
+        service = Postgres(self._url, self._fence)
+        return ServicePart(service, resume_state, self._wait_s, "postgres")
 
 
 def connect(url: str) -> "psycopg.Connection[Any]":

@@ -280,7 +280,7 @@ class RedisSink(FixedPartitionedSink[Trend, Resume]):
     def build_part(self, step_id: str, for_part: str, resume_state: Resume | None) -> ServicePart:
         """Begin to write; what is in Redis stays."""
         service = Redis(self._url, self._keeping, self._fence, self._history)
-        return ServicePart(service, resume_state, self._wait_s)
+        return ServicePart(service, resume_state, self._wait_s, "redis")
 
 
 def check(url: str, prefix: str) -> None:

@@ -1,0 +1,159 @@
+"""What a run says: lines for people, or one JSON object a line for machines.
+
+Workers write each record of their logs as such an object, after a mark, into the file that their
+output goes to; the parent process reads it there and says it as its user wants it. Secrets of the
+settings never come out, and what comes from the input cannot do anything to a terminal or a parser.
+"""
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from rich.console import Console
+from rich.text import Text
+
+from flows.plain import plain
+from flows.settings import SECRETS, Settings
+from flows.supervisor import NEWS
+
+HIDDEN: Final = "(hidden)"
+REPEATED_S: Final = 10.0
+"""For so long the same warning is not said again: several processes see the same trouble."""
+SHORTEST: Final = 3
+"""Characters of the shortest secret that is looked for."""
+
+
+class Log:
+    """Where a run says something. `form` is the setting `log_format`.
+
+    With JSON `console` leads nowhere, so that what is drawn for people is not.
+    """
+
+    def __init__(self, console: Console, form: str, settings: Settings) -> None:
+        self.is_json = form == "json"
+        self.console = Console(file=open(os.devnull, "w")) if self.is_json else console  # noqa: SIM115
+        self._secrets = secrets_of(settings)
+        self._warned: dict[str, float] = {}
+
+    def say(self, event: str, text: str, level: str = "info", **fields: object) -> None:
+        """Say that something happened, in words, and for machines with more fields."""
+        if level == "warning" and self._was_said(text):
+            return
+        if self.is_json:
+            self.tell(event, level, {"message": text, **fields})
+        else:
+            self.console.print(Text(self._clean(text)), soft_wrap=True)
+
+    def tell(self, event: str, level: str, fields: Mapping[str, object]) -> None:
+        """Say something for machines alone."""
+        if self.is_json:
+            said = {"time": now(), "level": level, "event": event, **fields}
+            print(self._clean(line(said)), file=sys.stderr, flush=True)
+
+    def hear(self, news: Sequence[str]) -> None:
+        """Say what workers had to say: lines as `in_worker` makes them."""
+        for one in news:
+            try:
+                fields: dict[str, Any] = json.loads(one)
+                message, level = str(fields.pop("message")), str(fields.pop("level"))
+                event, at = str(fields.pop("event")), fields.pop("time")
+            except (ValueError, TypeError, KeyError, AttributeError):
+                self.say("worker", plain(one))
+                continue
+            if self.is_json and not (level == "warning" and self._was_said(message)):
+                told = {"time": at, "level": level, "event": event, "message": message, **fields}
+                print(self._clean(line(told)), file=sys.stderr, flush=True)
+            elif not self.is_json:
+                self.say(event, plain(message), level)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Say the warnings of this process too, until the block ends."""
+        handler = _Own(self)
+        root = logging.getLogger()
+        root.addHandler(handler)
+        try:
+            yield
+        finally:
+            root.removeHandler(handler)
+
+    def _was_said(self, text: str) -> bool:
+        at = time.monotonic()
+        self._warned = {one: then for one, then in self._warned.items() if at - then < REPEATED_S}
+        return at - self._warned.setdefault(text, at) > 0
+
+    def _clean(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+
+class _Own(logging.Handler):
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say a record as the run says things."""
+        event, level = str(getattr(record, "event", "log")), record.levelname.lower()
+        self._log.say(event, plain(record.getMessage()), level)
+
+
+class _Marked(logging.Formatter):
+    """A record as a line that the parent process reads."""
+
+    def __init__(self, worker: int) -> None:
+        super().__init__()
+        self._worker = worker
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the mark and the object; a traceback goes to the lines after it."""
+        said = {
+            "time": now(record.created),
+            "level": record.levelname.lower(),
+            "event": getattr(record, "event", "log"),
+            "message": record.getMessage(),
+            "worker": self._worker,
+        }
+        text = NEWS + line(said)
+        return text + "\n" + self.formatException(record.exc_info) if record.exc_info else text
+
+
+def in_worker(number: int) -> None:
+    """Have this worker's logs written so that the parent process says them."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_Marked(number))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+
+
+def line(said: Mapping[str, object]) -> str:
+    """An object as one line of ASCII: what is not is escaped, control characters included."""
+    return json.dumps(said, ensure_ascii=True, default=str)
+
+
+def now(seconds: float | None = None) -> str:
+    """A moment as the contract writes it, to the millisecond; the present one if not given."""
+    at = datetime.now(UTC) if seconds is None else datetime.fromtimestamp(seconds, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """What must never be said, the longest first: secrets, and the passwords in their URLs."""
+    found: set[str] = set()
+    for name in SECRETS:
+        value = getattr(settings, name).get_secret_value()
+        try:
+            password = urlsplit(value).password or ""
+        except ValueError:
+            password = ""
+        found |= {value, password, unquote(password)}
+    return sorted((one for one in found if len(one) >= SHORTEST), key=len, reverse=True)
