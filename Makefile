@@ -17,10 +17,10 @@ setup: .venv/core.done ## make .venv and install Groundswell in it
 demo: .venv/core.done ## simulate some days of reels and find their trends
 	$(BIN)/groundswell demo
 
-test: .venv/test.done .cache/kafka/done .cache/services.done ## run the test suite (without the slow tests)
+test: .venv/test.done .cache/kafka/done .cache/services.done .cache/deploy.done ## run the test suite (without the slow tests)
 	$(BIN)/python -m pytest
 
-soak: .venv/test.done .cache/kafka/done .cache/services.done ## run the slow tests too: kills, failing disks, damaged files (an hour)
+soak: .venv/test.done .cache/kafka/done .cache/services.done .cache/deploy.done ## run the slow tests too: kills, failing disks, damaged files (an hour)
 	$(BIN)/python -m pytest -m "slow or not slow"
 
 check: .venv/dev.done ## lint, types, import walls, generated files
@@ -77,6 +77,9 @@ clean: ## remove .venv and everything that was made
 
 .cache/services.done: .ci/services
 	@.ci/services $@
+
+.cache/deploy.done: .ci/deploy
+	@.ci/deploy $@
 
 # One set of versions for Python 3.11 and 3.12, each with the hashes of its files.
 compile = $(BIN)/uv pip compile --quiet pyproject.toml --group build $(2) --universal \
