@@ -165,7 +165,8 @@ SINK_UP: Final = Metric(
     "groundswell_sink_up",
     "gauge",
     ("sink",),
-    "1 while the service takes what is written; 0 from a failed attempt until the next success.",
+    "1 while the service takes what is written; 0 from a failed attempt until the next success. "
+    "There from the first time that something is written.",
 )
 
 STATE: Final = Metric(

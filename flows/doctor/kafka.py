@@ -4,6 +4,7 @@ Nothing is written to a topic; a transactional id of its own is made known to th
 whether that is permitted. Those of a run are left alone: it would be shut out.
 """
 
+import logging
 import shlex
 import time
 from collections.abc import Iterable
@@ -15,7 +16,10 @@ from flows.kafka import connection_of, outputs
 from flows.settings import Settings
 from operators.kafka import Connection, error_of
 
-RELEASE: Final = "kafka-topics.sh"
+SILENT: Final = logging.getLogger(f"{__name__}.silent")
+"""For what librdkafka would write to standard error; what counts comes as an error as well."""
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
 
 
 class _Kafka:
@@ -34,7 +38,7 @@ class _Kafka:
         """The same properties, but errors are kept and not told."""
         return properties | {
             "error_cb": lambda error: self.errors.append(error.str()),
-            "log_level": 0,
+            "logger": SILENT,
             "socket.connection.setup.timeout.ms": int(ANSWER_S * 1000),
             "socket.timeout.ms": int(2 * ANSWER_S * 1000),
         }
@@ -111,7 +115,7 @@ def _reels(look: _Kafka, there: set[str]) -> Findings:
         mend = look.acl("READ", f"--topic {shlex.quote(name)}")
         if fault is None:
             make = f"--create --topic {shlex.quote(name)} --partitions 8"
-            mend = look.command(RELEASE, make) + ", or name another by kafka_reels"
+            mend = look.command("kafka-topics.sh", make) + ", or name another by kafka_reels"
         yield problem(check, fault or "there is no such topic", mend)
         return
     yield from _permitted(look, topic, ("READ", "DESCRIBE"))

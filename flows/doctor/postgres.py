@@ -70,7 +70,7 @@ def connection(url: str) -> "psycopg.Connection[Any]":
 
 
 def _one(session: "psycopg.Connection[Any]", query: str, *parameters: object) -> Any:
-    row = session.execute(query, parameters).fetchone()  # type: ignore[call-overload]
+    row = session.execute(query, parameters).fetchone()
     return row[0] if row else None
 
 

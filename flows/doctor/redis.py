@@ -43,8 +43,8 @@ def redis(url: str, prefix: str, ahead_s: float = 0.0) -> Findings:
     try:
         check = named(client)
         yield from _server(check, client.info(), prefix)
-        yield _writing(check, client, prefix)
         yield from _time(check, client, ahead_s)
+        yield _writing(check, client, prefix)
     except package.RedisError as error:
         yield _said(check, error)
     finally:
