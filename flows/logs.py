@@ -58,20 +58,12 @@ class Log:
 
     def hear(self, news: Sequence[str]) -> None:
         """Say what workers had to say: lines as `in_worker` makes them."""
-        for one in news:
-            try:
-                fields: dict[str, Any] = json.loads(one)
-                message, level = str(fields.pop("message")), str(fields.pop("level"))
-                event, at = str(fields.pop("event")), fields.pop("time")
-            except (ValueError, TypeError, KeyError, AttributeError):
-                self.say("worker", plain(one))
-                continue
-            if self.is_json and not (level == "warning" and self._was_said(message)):
-                self._print(
-                    {"time": at, "level": level, "event": event, "message": message, **fields}
-                )
-            elif not self.is_json:
-                self.say(event, plain(message), level)
+        for said in map(record_of, news):
+            message, level = str(said["message"]), str(said["level"])
+            if not self.is_json:
+                self.say(str(said["event"]), plain(message), level)
+            elif level != "warning" or not self._was_said(message):
+                self._print(said)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -147,7 +139,17 @@ def in_worker(number: int) -> None:
     handler.setFormatter(_Marked(number))
     root = logging.getLogger()
     root.addHandler(handler)
-    root.setLevel(logging.INFO)
+    root.setLevel(logging.WARNING)
+
+
+def record_of(news: str) -> dict[str, Any]:
+    """What a line of a worker says; `worker` is the event of a line that is no object of ours."""
+    common = {"time": now(), "level": "info", "event": "worker", "message": news}
+    try:
+        said: dict[str, Any] = json.loads(news)
+        return said if common.keys() <= said.keys() else common
+    except (ValueError, AttributeError):
+        return common
 
 
 def line(said: Mapping[str, object]) -> str:

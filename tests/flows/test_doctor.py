@@ -217,9 +217,7 @@ def test_services_that_do_not_let_us_in_are_named(
     )
     assert "wrong-password" not in str(found)
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    other = Settings(
-        kafka_bootstrap=f"127.0.0.1:{port}", database_url=database, redis_url="http://nowhere"
-    )
+    other = Settings(database_url=database, redis_url="http://nowhere")
     names(
         [*local.packages(other), *doctor_redis(other.redis_url.get_secret_value(), "test")],
         [
