@@ -294,6 +294,19 @@ def migrate() -> int:
     return run()
 
 
+@app.command()
+def doctor(
+    state: Annotated[
+        Path | None, typer.Option(help="The folder that a run keeps its state in.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead.")] = False,
+) -> int:
+    """Look at all that a run needs: services, topics, permissions, clocks; say how to mend it."""
+    from flows.doctor.command import doctor as examine
+
+    return examine(state, as_json, _console())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code: 2 for what the user can mend, said in one line."""
     gc.set_threshold(100_000, 20, 100)  # imports make no cycles; looking for them takes its time

@@ -2,11 +2,11 @@
 
 Alive is one whose main loop goes round. Ready is one whose partitions are all read, whose sinks
 take what is written, whose brokers answer, and whose watermark advances while there is something to
-read.
+read. Services were looked at before the workers were started, and a sink begins with what is to be
+written first: one that has not begun is no fault.
 """
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,8 +32,6 @@ class Health:
     Times in seconds of the monotonic clock.
     """
 
-    sinks: Sequence[str]
-    """Those that the run must have."""
     idle_s: float
     """Setting `idle_seconds`."""
     began: float = field(default_factory=time.monotonic)
@@ -79,14 +77,11 @@ class Health:
         return [f"Kafka: brokers have not answered for {silent:.0f} s"] if silent > SILENT_S else []
 
     def _unwritten(self, run: Run) -> list[str]:
-        up = metrics.up(run.counted)
-        said = [f"sink {name}: is not connected yet" for name in self.sinks if name not in up]
-        said += [
+        return [
             f"sink {name}: the last attempt to write failed ({SINKS.get(name, name)})"
-            for name, takes in up.items()
+            for name, takes in metrics.up(run.counted).items()
             if not takes
         ]
-        return said
 
     def _stall(self, run: Run) -> list[str]:
         still = time.monotonic() - self._moved

@@ -5,9 +5,9 @@ output goes to; the parent process reads it there and says it as its user wants 
 settings never come out, and what comes from the input cannot do anything to a terminal or a parser.
 """
 
+import io
 import json
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ class Log:
 
     def __init__(self, console: Console, form: str, settings: Settings) -> None:
         self.is_json = form == "json"
-        self.console = Console(file=open(os.devnull, "w")) if self.is_json else console  # noqa: SIM115
+        self.console = Console(file=_Nowhere()) if self.is_json else console
         self._secrets = secrets_of(settings)
         self._warned: dict[str, float] = {}
 
@@ -49,29 +49,21 @@ class Log:
         if self.is_json:
             self.tell(event, level, {"message": text, **fields})
         else:
-            self.console.print(Text(self._clean(text)), soft_wrap=True)
+            self.console.print(Text(str(self._clean(text))), soft_wrap=True)
 
     def tell(self, event: str, level: str, fields: Mapping[str, object]) -> None:
         """Say something for machines alone."""
         if self.is_json:
-            said = {"time": now(), "level": level, "event": event, **fields}
-            print(self._clean(line(said)), file=sys.stderr, flush=True)
+            self._print({"time": now(), "level": level, "event": event, **fields})
 
     def hear(self, news: Sequence[str]) -> None:
         """Say what workers had to say: lines as `in_worker` makes them."""
-        for one in news:
-            try:
-                fields: dict[str, Any] = json.loads(one)
-                message, level = str(fields.pop("message")), str(fields.pop("level"))
-                event, at = str(fields.pop("event")), fields.pop("time")
-            except (ValueError, TypeError, KeyError, AttributeError):
-                self.say("worker", plain(one))
-                continue
-            if self.is_json and not (level == "warning" and self._was_said(message)):
-                told = {"time": at, "level": level, "event": event, "message": message, **fields}
-                print(self._clean(line(told)), file=sys.stderr, flush=True)
-            elif not self.is_json:
-                self.say(event, plain(message), level)
+        for said in map(record_of, news):
+            message, level = str(said["message"]), str(said["level"])
+            if not self.is_json:
+                self.say(str(said["event"]), plain(message), level)
+            elif level != "warning" or not self._was_said(message):
+                self._print(said)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -89,10 +81,25 @@ class Log:
         self._warned = {one: then for one, then in self._warned.items() if at - then < REPEATED_S}
         return at - self._warned.setdefault(text, at) > 0
 
-    def _clean(self, text: str) -> str:
+    def _print(self, said: Mapping[str, object]) -> None:
+        cleaned = {name: self._clean(value) for name, value in said.items()}
+        print(line(cleaned), file=sys.stderr, flush=True)
+
+    def _clean(self, said: object) -> object:
+        """The same without secrets: a text, or a list of them."""
+        if isinstance(said, list):
+            return [self._clean(one) for one in said]
+        if not isinstance(said, str):
+            return said
         for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
-        return text
+            said = said.replace(secret, HIDDEN)
+        return said
+
+
+class _Nowhere(io.StringIO):
+    def write(self, text: str) -> int:
+        """Keep nothing."""
+        return len(text)
 
 
 class _Own(logging.Handler):
@@ -132,7 +139,17 @@ def in_worker(number: int) -> None:
     handler.setFormatter(_Marked(number))
     root = logging.getLogger()
     root.addHandler(handler)
-    root.setLevel(logging.INFO)
+    root.setLevel(logging.WARNING)
+
+
+def record_of(news: str) -> dict[str, Any]:
+    """What a line of a worker says; `worker` is the event of a line that is no object of ours."""
+    common = {"time": now(), "level": "info", "event": "worker", "message": news}
+    try:
+        said: dict[str, Any] = json.loads(news)
+        return said if common.keys() <= said.keys() else common
+    except (ValueError, AttributeError):
+        return common
 
 
 def line(said: Mapping[str, object]) -> str:

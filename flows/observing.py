@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 CONNECTIONS: Final = 16
 """Connections at a time; more are closed."""
+CLOSING_S: Final = 1.0
+"""How long a question to the brokers that is under way is waited for in the end."""
 REQUEST_S: Final = 5.0
 """How long a client may take to send its request, or to take a part of the answer."""
 
@@ -33,10 +35,7 @@ class Observer:
     """What is observed of a run. Its methods are called by the main loop."""
 
     def __init__(self, settings: Settings, connection: Connection) -> None:
-        sinks = ["kafka-trends", "kafka-dead-letters"]
-        sinks += ["postgres"] if settings.database_url else []
-        sinks += ["redis"] if settings.redis_url else []
-        self.health = Health(sinks, settings.idle_seconds)
+        self.health = Health(settings.idle_seconds)
         self.address = ""
         """Where it listens; empty: nowhere."""
         self._connection = connection
@@ -77,7 +76,7 @@ class Observer:
         host = f"[{host}]" if ":" in host else host
         self.address = f"{host}:{server.server_address[1]}"
         threads = [
-            threading.Thread(target=server.serve_forever, name="metrics", daemon=True),
+            threading.Thread(target=server.serve_forever, args=(0.1,), name="http", daemon=True),
             threading.Thread(target=self._ask, name="lag", daemon=True),
         ]
         for thread in threads:
@@ -89,7 +88,7 @@ class Observer:
             server.shutdown()
             server.server_close()
             for thread in threads:
-                thread.join()
+                thread.join(CLOSING_S)
 
     def _ask(self) -> None:
         """Ask the brokers now and then where the partitions end."""

@@ -25,6 +25,7 @@ from flows import settings as every_setting
 from flows import sinks
 from flows.errors import UserError
 from flows.job import STOPPED, Job
+from flows.logs import record_of
 from flows.plain import plain
 from flows.state import StateFolder
 from flows.supervisor import Workers, free_addresses
@@ -202,8 +203,11 @@ def _watch(
         while None in codes and not received and not any(codes):
             display.show()
             time.sleep(POLL_S)
-            if folder is not None and time.monotonic() - tidied > TIDY_S:
-                folder.tidy()
+            if time.monotonic() - tidied > TIDY_S:
+                for message in dict.fromkeys(record_of(one)["message"] for one in workers.news()):
+                    say(console, plain(message))
+                if folder is not None:
+                    folder.tidy()
                 tidied = time.monotonic()
             codes = workers.codes()
     if received:

@@ -102,6 +102,7 @@ class Exchange:
         self._told = 0.0
         """When the metrics were told last (s, monotonic), and how many bytes were sent then."""
         self._told_bytes = 0
+        metrics.OVERFLOWED.add(0)
         metrics.LIMIT.set(max(workers - 1, 0) * self._part_bytes * PARTS, "exchange")
 
     def send(self, key: str, value: object) -> object:

@@ -165,7 +165,8 @@ SINK_UP: Final = Metric(
     "groundswell_sink_up",
     "gauge",
     ("sink",),
-    "1 while the service takes what is written; 0 from a failed attempt until the next success.",
+    "1 while the service takes what is written; 0 from a failed attempt until the next success. "
+    "There from the first time that something is written.",
 )
 
 STATE: Final = Metric(
@@ -293,14 +294,14 @@ Sizes = Mapping[tuple[Metric, tuple[str, ...]], float]
 def begin(sizes: Sizes) -> None:
     """Add the share of one that goes on with a state; a counter counts from there."""
     for (metric, labels), value in sizes.items():
-        if metric.type != "counter":
-            metric.add(value, *labels)
+        metric.add(0 if metric.type == "counter" else value, *labels)
 
 
 def move(before: Sizes, now: Sizes) -> None:
     """Add what became more or less of the share of one."""
     for (metric, labels), value in now.items():
-        metric.add(value - before.get((metric, labels), 0.0), *labels)
+        if more := value - before.get((metric, labels), 0.0):
+            metric.add(more, *labels)
 
 
 @cache

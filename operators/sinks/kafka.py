@@ -132,6 +132,8 @@ class Transactions:
         with writing(fence):  # or an earlier run that wakes now would shut us out
             self._ask(self._producer.init_transactions)
         metrics.SINK_UP.set(1, self._sink)
+        metrics.SINK_WRITTEN.add(0, self._sink)
+        metrics.SINK_FAILURES.add(0, self._sink)
         metrics.LIMIT.set(_WAITING, f"sink-{self._sink}")
         self._thread = threading.Thread(target=self._run, name=f"sends {topic}", daemon=True)
         self._thread.start()

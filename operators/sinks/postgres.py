@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import psycopg
 
 INSTALL: Final = "pip install 'groundswell[postgres]'"
+OLDEST: Final = 15
+"""Version of PostgreSQL."""
 
 CONNECTION: Final = {
     "application_name": "groundswell",

@@ -85,6 +85,8 @@ class ServicePart(StatefulSinkPartition[Trend, Resume]):
         self._tried = 0.0  # when the present attempt began (s, monotonic); 0: there is none
         self._error: Exception | None = None
         metrics.SINK_UP.set(1, self._sink)
+        metrics.SINK_WRITTEN.add(0, self._sink)
+        metrics.SINK_FAILURES.add(0, self._sink)
         metrics.LIMIT.set(WAITING, f"sink-{self._sink}")
         self._thread = threading.Thread(target=self._work, name=service.name, daemon=True)
         self._thread.start()

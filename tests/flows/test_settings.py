@@ -53,6 +53,10 @@ def test_windows_may_be_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> 
         ("KAFKA_SECURITY", "tls", "expected plaintext or ssl or sasl_plaintext or sasl_ssl"),
         ("KAFKA_REELS", "", "expected a text of at most 249 characters"),
         ("BATCH_SIZE", "0", "expected a whole number at least 1 and at most 1,000,000"),
+        ("METRICS_ADDRESS", "9464", "expected host:port, such as 127.0.0.1:9464"),
+        ("METRICS_ADDRESS", "::1:9464", "expected host:port, such as 127.0.0.1:9464"),
+        ("METRICS_ADDRESS", "a:65536", "expected host:port, such as 127.0.0.1:9464"),
+        ("LOG_FORMAT", "xml", "expected text or json"),
     ],
 )
 def test_a_bad_value_is_named_with_what_was_expected(
@@ -135,7 +139,10 @@ def test_settings_that_change_no_result_are_known() -> None:
         "epoch_seconds",
         "exchange_mb",
         "idle_seconds",
+        "log_format",
         "max_skew_hours",
+        "metrics_address",
+        "stop_seconds",
     }
     assert not ways & {
         "kafka_reels",
