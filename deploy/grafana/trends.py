@@ -242,7 +242,7 @@ def _trends() -> Table:
             DataTransformerConfig(
                 id_val="timeSeriesTable",
                 filter_val=MatcherConfig(id_val="byRefId", options="B"),
-                options={"B": {"stat": "lastNotNull", "timeField": "Time"}},
+                options={"B": {"stat": "lastNotNull"}},
             )
         )
         .with_transformation(
@@ -320,7 +320,7 @@ def _changes() -> Table:
         .with_target(rows(CHANGES))
         .override_by_name("event_time", column(label="at", width=170))
         .override_by_name("trend_id", column(hidden=True))
-        .override_by_name("name", [link("What this trend is", PAGE)])
+        .override_by_name("name", [link("What this trend is", PAGE + "&${__url_time_range}")])
         .override_by_name("before", _stage(100))
         .override_by_name("stage", _stage(100))
         .override_by_name("kind", column(width=90))

@@ -30,6 +30,8 @@ class Filled:
 
     owner: str
     """URL of it, as its owner."""
+    writer: str
+    """The same as the role of a run."""
     reader: str
     """The same as the role of Grafana."""
     start: datetime
@@ -82,7 +84,7 @@ def filled(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
         url, "SELECT min(started_at), max(event_time) FROM groundswell.trend_revisions"
     )[0]
     hour = timedelta(hours=1)
-    yield Filled(url, reader, first - 24 * hour, last + hour)
+    yield Filled(url, detector, reader, first - 24 * hour, last + hour)
     postgres.drop()
     with closing(psycopg.connect(postgres.admin, autocommit=True)) as connection:
         for role in ROLES:

@@ -21,6 +21,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from flows.cli import app
+from flows.doctor.finding import Finding
+from flows.doctor.redis import redis as examined
 from flows.settings import PREFIX, Settings
 from operators.sinks import redis as sink
 from operators.sinks.redis import Keeping
@@ -216,6 +218,9 @@ def test_redis_lets_groundswell_write_and_nobody_else(guarded: int, tmp_path: Pa
     part.write_batch(trends)
     assert part.snapshot()[1] == len(trends)
     part.close()
+    found: list[Finding] = [*examined(url, "groundswell")]
+    assert {one.level for one in found} == {"ok"}
+    assert any("clock" in one.check for one in found)  # it may look at it
     for user, password, command in (
         (None, None, "PING"),
         ("groundswell", "other", "PING"),

@@ -8,6 +8,7 @@ import pytest
 
 from deploy.grafana.__main__ import main, stale
 from deploy.grafana.looks import STAGES, WIDTH
+from flows.doctor.postgres import postgres as examined
 from tests.deploy.conftest import Filled
 from tests.deploy.dashboards import POSTGRES, PROMETHEUS, Target, boards, targets, variables
 from tests.deploy.macros import Asked, UnknownError
@@ -224,6 +225,11 @@ def test_changes_are_first_revisions_and_other_stages(filled: Filled) -> None:
     told = of_panel(filled, "trends", "New trends")
     trends = query(filled.owner, "SELECT count(*) FROM groundswell.trends")[0][0]
     assert sum(row["trends"] for row in told) == trends
+
+
+@pytest.mark.services
+def test_the_role_of_the_writer_may_all_that_a_run_needs(filled: Filled) -> None:
+    assert {one.level for one in examined(filled.writer)} <= {"ok", "warning"}
 
 
 @pytest.mark.services
