@@ -48,11 +48,12 @@ TREND_UID: Final = "groundswell-trend"
 
 ORDER: Final = "array_position(ARRAY[" + ", ".join(f"'{one}'" for one in STAGES) + "], stage)"
 
-WANTED: Final = """kind IN (${kind:sqlstring})
-    AND stage IN (${stage:sqlstring})
-    AND scopes && ARRAY[${scope:sqlstring}]
+WANTED: Final = """kind = ANY (ARRAY[${kind:sqlstring}]::text[])
+    AND stage = ANY (ARRAY[${stage:sqlstring}]::text[])
+    AND scopes && ARRAY[${scope:sqlstring}]::text[]
     AND strpos(lower(name), lower(${search:sqlstring})) > 0"""
-"""What the variables choose. An empty search finds everything."""
+"""What the variables choose, which is nothing while there are no trends. An empty search finds
+everything."""
 
 MOST: Final = 100
 """Trends in the table."""

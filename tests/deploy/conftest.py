@@ -34,6 +34,8 @@ class Filled:
     """The same as the role of a run."""
     reader: str
     """The same as the role of Grafana."""
+    empty: str
+    """As the role of Grafana too, a database that has tables and nothing in them."""
     start: datetime
     """A little before the first trend began."""
     end: datetime
@@ -80,11 +82,16 @@ def filled(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
         settings={"GROUNDSWELL_DATABASE_URL": detector, "GROUNDSWELL_FDR": "1"},
         options=["--services"],
     ).run()
+    nothing = postgres.database()
+    sink.migrate(nothing)
+    empty = postgres.url(
+        dbname=nothing.rpartition("/")[2], user="grafana", password=ROLES["grafana"]
+    )
     first, last = query(
         url, "SELECT min(started_at), max(event_time) FROM groundswell.trend_revisions"
     )[0]
     hour = timedelta(hours=1)
-    yield Filled(url, detector, reader, first - 24 * hour, last + hour)
+    yield Filled(url, detector, reader, empty, first - 24 * hour, last + hour)
     postgres.drop()
     with closing(psycopg.connect(postgres.admin, autocommit=True)) as connection:
         for role in ROLES:

@@ -1,6 +1,7 @@
 """Each panel's query is answered, by Grafana's own role, in the order and columns that it shows."""
 
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -142,6 +143,18 @@ def test_what_a_panel_says_of_columns_is_about_some_that_are_there(
         named |= {*one["options"].get("indexByName", {})}
         named |= {name for name in [one["options"].get("byField")] if name}
     assert named <= there
+
+
+@pytest.mark.services
+def test_no_panel_fails_while_there_are_no_trends(filled: Filled) -> None:
+    nothing = replace(filled, reader=filled.empty)
+    for target in QUERIES:
+        values: dict[str, str | list[str]] = {
+            name: [] if variable.get("multi") else ""  # as Grafana does where there is no option
+            for name, variable in variables(BOARDS[target.board]).items()
+        }
+        _, rows = answer(nothing, target, Asked(filled.start, filled.end, values))
+        assert all(not any(row.values()) for row in rows)  # but for counts, which are 0
 
 
 @pytest.mark.services
