@@ -17,8 +17,8 @@ setup: .venv/core.done ## make .venv and install Groundswell in it
 demo: .venv/core.done ## simulate some days of reels and find their trends
 	$(BIN)/groundswell demo
 
-test: .venv/test.done .cache/kafka/done .cache/services.done .cache/deploy.done ## run the test suite (without the slow tests)
-	$(BIN)/python -m pytest
+test: .venv/test.done .cache/kafka/done .cache/services.done .cache/deploy.done ## run the test suite (without the slow tests), two files of it at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 soak: .venv/test.done .cache/kafka/done .cache/services.done .cache/deploy.done ## run the slow tests too: kills, failing disks, damaged files (an hour)
 	$(BIN)/python -m pytest -m "slow or not slow"

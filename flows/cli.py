@@ -100,6 +100,10 @@ def replay(
             "stays.",
         ),
     ] = False,
+    alerts: Annotated[
+        bool,
+        typer.Option("--alerts", help="People are told of trends, by the rules in alert_rules."),
+    ] = False,
 ) -> int:
     """Find the trends in files of reels, from their first line to their last."""
     from flows.replay import Request
@@ -108,7 +112,7 @@ def replay(
     if take_over and state is None:
         raise UserError("--take-over: expected the --state to take over")
     request = Request(
-        (*files,), to, store, rejects, state, take_over, processes, batch_size, services
+        (*files,), to, store, rejects, state, take_over, processes, batch_size, services, alerts
     )
     return run(request, _console())
 
@@ -186,6 +190,22 @@ def dlq_replay(
     from flows.dlq import replay as again
 
     return again(error)
+
+
+alerting = typer.Typer(help="Try the rules by which people are told of trends.")
+app.add_typer(alerting, name="alerts")
+
+
+@alerting.command("test")
+def alerts_test(
+    rules: Annotated[Path, typer.Argument(metavar="RULES", help="The rules file, TOML.")],
+    store: Annotated[Path, typer.Option(help="The store that a run wrote.")] = Path("trends.db"),
+    limit: Annotated[int, typer.Option(min=1, help="Messages of a rule that are shown.")] = 50,
+) -> int:
+    """Show what the rules would have sent of the trends in a store, and when; nothing is sent."""
+    from flows.trial import trial
+
+    return trial(rules, store, limit, _console())
 
 
 @app.command()

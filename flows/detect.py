@@ -68,6 +68,8 @@ class Ends:
     """Through which large items go to other processes."""
     keys: Mapping[str, str] | None = None
     """Key of each partition; None: as `operators.routing.keys_of` has it."""
+    alerts: Sink[tuple[str, Trend]] | None = None
+    """The outbox of alerts."""
 
 
 def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflow:
@@ -117,6 +119,8 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     trends = op.map_value("trends", linked, lambda item: counted(item.trend))
     for number, trends_sink in enumerate(ends.trends):
         op.output(f"trends-{number}", trends, trends_sink)
+    if ends.alerts is not None:
+        op.output("alerts", trends, ends.alerts)
     return flow
 
 

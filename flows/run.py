@@ -7,6 +7,7 @@ looks for partitions that came to the topic, and starts the workers anew with th
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -14,8 +15,8 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
+from flows import alerts, metrics, sinks
 from flows import job as jobs
-from flows import metrics, sinks
 from flows import settings as every_setting
 from flows.errors import UserError, in_words
 from flows.job import Job, KafkaInput
@@ -68,6 +69,7 @@ class _Around:
     connection: Connection
     log: Log
     observer: Observer
+    alerted: alerts.Asked | None
 
 
 def run(request: Running, console: Console) -> int:
@@ -91,10 +93,11 @@ def run(request: Running, console: Console) -> int:
 def _run(request: Running, settings: Settings, log: Log) -> int:
     connection = connection_of(settings)
     sinks.check(settings)
+    alerted = alerts.asked(settings)
     if request.store is not None:
         store.check(request.store)
     take_over = request.take_over
-    around = _Around(settings, connection, log, Observer(settings, connection))
+    around = _Around(settings, connection, log, Observer(settings, connection), alerted)
     with ExitStack() as stack:
         if settings.metrics_address:
             stack.enter_context(around.observer.listening(settings.metrics_address))
@@ -112,6 +115,7 @@ def _run(request: Running, settings: Settings, log: Log) -> int:
 def _generation(request: Running, take_over: bool, around: _Around) -> int | None:
     """Run until the end; None where the topic has more partitions now."""
     settings, connection, log = around.settings, around.connection, around.log
+    alerted = around.alerted
     with ExitStack() as stack:
         work = Path(stack.enter_context(TemporaryDirectory(prefix="groundswell-")))
         folder = StateFolder(request.state, take_over)
@@ -121,13 +125,20 @@ def _generation(request: Running, take_over: bool, around: _Around) -> int | Non
         folder.has_begun(job)
         read = prepare(settings, connection, earlier, request.to_end)
         stack.enter_context(folder)
-        job = msgspec.structs.replace(job, kafka=read, generation=folder.generation)
+        job = msgspec.structs.replace(
+            job,
+            kafka=read,
+            generation=folder.generation,
+            alerts=None if alerted is None else alerted.begin(folder, work),
+        )
+        telling = alerts.sending(alerted, folder, partial(log.say, "alerts"))
         if folder.complete:
             log.say(
                 "complete", f"The run in {folder.path} is complete; there is nothing left to do."
             )
             results(job, log.console)
-            return 0
+            with telling:
+                return 0
         begun = folder.has_begun(job)
         if not begun:
             with writing(folder.fence):
@@ -155,7 +166,7 @@ def _generation(request: Running, take_over: bool, around: _Around) -> int | Non
             processes=job.processes,
             generation=folder.generation,
         )
-        with signals(workers) as received, workers:
+        with signals(workers) as received, workers, telling:
             watched = metrics.Run(
                 board,
                 {f"worker-{number}": pid for number, pid in enumerate(workers.ids())},

@@ -329,6 +329,12 @@ class Settings(BaseSettings):
         description="How long a trend stays in Redis after its last revision.",
         json_schema_extra=_unit("hours", result=False),
     )
+    alert_rules: str = Field(
+        "",
+        description="File of rules by which `groundswell run`, and `replay --alerts`, tell people "
+        "of trends: see [alerts](alerts.md); empty: nobody is told.",
+        json_schema_extra=_unit("path", result=False),
+    )
     sink_wait_seconds: float = Field(
         600.0,
         ge=0,

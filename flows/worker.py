@@ -19,11 +19,13 @@ from flows.kafka import connection_of
 from flows.settings import Settings
 from flows.sinks import configured
 from operators import metrics
+from operators.alerts import outbox, rules
 from operators.blocks import Reject
 from operators.durable.durable import Place
 from operators.durable.fence import Fence
 from operators.exchange import Exchange, join
 from operators.kafka import partition_name
+from operators.sinks.alerts import AlertsSink
 from operators.sinks.jsonl import TrendsFile
 from operators.sinks.kafka import KafkaDeadLetters, KafkaTrends
 from operators.sinks.rejects import RejectsFile
@@ -82,6 +84,10 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
     def fence() -> Fence | None:
         return place.fence() if place else None
 
+    told = None
+    if job.alerts and place is not None:
+        path = place.folder / outbox.NAME
+        told = AlertsSink(path, rules.load(Path(job.alerts)).rules, fence())
     board = Path(job.board)
     skew = timedelta(hours=settings.max_skew_hours)
     trends: list[Sink[tuple[str, Trend]]] = []
@@ -95,7 +101,9 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
         trends += configured(settings, place, Path(job.store or ""))
     if job.kafka is None:
         source = FileSource(job.inputs, job.batch_size, board, skew)
-        return Ends(source, partitions(job.inputs), trends, rejects, board, stores, shared)
+        return Ends(
+            source, partitions(job.inputs), trends, rejects, board, stores, shared, alerts=told
+        )
     connection = connection_of(settings)
     trends.append(KafkaTrends(connection, settings.kafka_trends, settings.kafka_current, fence()))
     letters = settings.kafka_dead_letters
@@ -112,7 +120,7 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
     )
     names = [partition_name(topic, number) for number in spans]
     own = keys(topic, [*spans])
-    return Ends(reels, names, trends, rejects, board, stores, shared, own)
+    return Ends(reels, names, trends, rejects, board, stores, shared, own, told)
 
 
 def mendable(error: BaseException | None, state: str | None = None) -> str | None:
