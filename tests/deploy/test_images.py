@@ -141,3 +141,15 @@ def test_the_entrypoint_copies_the_kernels_and_becomes_the_command(tmp_path: Pat
     )
     assert (done.returncode, done.stdout) == (3, f"{program} run --state a b\n")
     assert (tmp_path / "to" / "one.nbi").read_text() == "x"
+
+
+def test_the_image_holds_the_versions_that_were_tested() -> None:
+    def pins(name: str) -> dict[str, str]:
+        text = (ROOT / name).read_text("utf-8")
+        return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
+
+    held, tested = pins("constraints-service.txt"), pins("constraints.txt")
+    assert held.keys() >= {"bytewax", "confluent-kafka", "httpx", "psycopg-binary", "redis"}
+    assert held.items() <= tested.items()
+    gpu = pins("deploy/docker/gpu.txt")
+    assert {name: held[name] for name in gpu.keys() & held.keys()}.items() <= gpu.items()
