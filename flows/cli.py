@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
+from flows import dotenv
 from flows.errors import UserError, in_words
 from flows.plain import plain
 
@@ -335,6 +336,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a name in a script the terminal does not know
     try:
+        dotenv.read(Path(".env"))
         code = app(given or ["--help"], prog_name="groundswell", standalone_mode=False)
     except TyperException as error:
         return _refused(error.format_message())

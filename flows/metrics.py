@@ -4,6 +4,7 @@ All of it is gathered when somebody asks.
 """
 
 import os
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from operators import metrics
+from operators.alerts import outbox
 from operators.durable.sweep import Name
 from operators.kafka import place_of
 from operators.metrics import Metric
@@ -72,6 +74,7 @@ def gathered(run: Run | None, facts: Facts, ready: bool) -> "Iterator[Family]":
         yield from _of_board(run)
         yield _family(metrics.STATE, {(step,): n for step, n in _states(run.folder).items()})
         yield from _of_workers(run.counted)
+        yield from _of_alerts(run.folder / outbox.NAME)
 
 
 def up(counted: Path) -> dict[str, bool]:
@@ -130,6 +133,24 @@ def _collector(counted: Path) -> "Collector":
 
     made: Collector = MultiProcessCollector(CollectorRegistry(), str(counted))  # type: ignore[no-untyped-call]
     return made
+
+
+def _of_alerts(path: Path) -> "Iterator[Family]":
+    try:
+        rules = outbox.counts(path)
+    except sqlite3.Error:
+        return  # the sender says what is wrong with it
+    if rules:
+        outcomes: dict[tuple[str, ...], float] = {
+            (rule, one): float(found[one])
+            for rule, found in rules.items()
+            for one in metrics.OUTCOMES
+        }
+        yield _family(metrics.ALERTS, outcomes)
+        yield _family(
+            metrics.ALERTS_WAITING,
+            {(rule,): float(found["waiting"]) for rule, found in rules.items()},
+        )
 
 
 def _states(folder: Path) -> dict[str, int]:

@@ -19,7 +19,7 @@ from flows import alerts, metrics, sinks
 from flows import job as jobs
 from flows import settings as every_setting
 from flows.errors import UserError, in_words
-from flows.job import Job, KafkaInput
+from flows.job import STOPPED, Job, KafkaInput
 from flows.kafka import connection_of, partitions, prepare
 from flows.logs import Log
 from flows.observing import Observer
@@ -276,5 +276,7 @@ def _tell_failure(workers: Workers, codes: list[int | None], log: Log) -> None:
     for number, code in enumerate(codes):
         if code:
             lines = [plain(line) for line in workers.last_lines(number, LAST_LINES)]
-            fields = {"worker": number, "code": code, "message": lines[-1] if lines else ""}
-            log.tell("worker_failed", "error", {**fields, "lines": lines})
+            how = f"ended with code {code}" if code > 0 else f"was killed by signal {-code}"
+            said = lines[-1] if code == STOPPED and lines else f"worker {number} {how}"
+            told = {"message": said, "worker": number, "code": code, "lines": lines}
+            log.tell("worker_failed", "error", told)

@@ -1,7 +1,8 @@
 """Every setting of the detection flow and its sinks, with its unit, its range and its default.
 
-A setting comes from an environment variable (`GROUNDSWELL_` and the name in capitals) or from the
-TOML file that `GROUNDSWELL_CONFIG` names; the environment wins. `docs/settings.md` is made from
+A setting comes from an environment variable (`GROUNDSWELL_` and the name in capitals; the command
+line takes those of `.env` too, see `flows.dotenv`) or from the TOML file that `GROUNDSWELL_CONFIG`
+names; the environment wins. `docs/settings.md` is made from
 this file by `python -m flows.settings_doc`.
 """
 
@@ -373,7 +374,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, the environment, the TOML file; no .env file and no secrets folder."""
+        """Arguments, the environment, the TOML file; no secrets folder."""
         config = os.environ.get(CONFIG)
         if not config:
             return init_settings, env_settings

@@ -49,7 +49,6 @@ def main(job_file: Path, process: int) -> None:
     job = jobs.read(job_file)
     if job.metrics:
         metrics.count(Path(job.metrics))
-    logs.in_worker(process)
     settings = Settings(**job.settings)
     place = Place(Path(job.state), job.generation, process) if job.state else None
     epoch = timedelta(seconds=settings.epoch_seconds)
@@ -70,6 +69,7 @@ def main(job_file: Path, process: int) -> None:
 
 def run(job_file: Path, process: int) -> None:
     """Do `main`; say what its user can mend where it fails for that, and exit with `STOPPED`."""
+    logs.in_worker(process)
     try:
         main(job_file, process)
     except BaseException as error:

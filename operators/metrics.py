@@ -169,6 +169,17 @@ SINK_UP: Final = Metric(
     "There from the first time that something is written.",
 )
 
+ALERTS: Final = Metric(
+    "groundswell_alerts",
+    "counter",
+    ("rule", "outcome"),
+    "Alerts of a rule that were sent, failed (refused, or tried for too long), dropped (too many "
+    "waited) or stale (too old), since the state folder was made. There where alert_rules is set.",
+)
+ALERTS_WAITING: Final = Metric(
+    "groundswell_alerts_waiting", "gauge", ("rule",), "Alerts of a rule that wait to be sent."
+)
+
 STATE: Final = Metric(
     "groundswell_state_bytes",
     "gauge",
@@ -232,7 +243,7 @@ METRICS: Final = (
     *(READ, READ_BYTES, REJECTED, DUPLICATE, LATE, CLAMPED, COUNTED, LAG, EVENT_TIME, IDLE),
     *(WATERMARK, WATERMARK_AGE, DECIDED),
     *(TRENDS, REVISIONS, FALSE_EXPECTED, FDR, FOLLOWED, CANDIDATES, LIVE, EVICTED),
-    *(SINK_SECONDS, SINK_WRITTEN, SINK_FAILURES, SINK_UP),
+    *(SINK_SECONDS, SINK_WRITTEN, SINK_FAILURES, SINK_UP, ALERTS, ALERTS_WAITING),
     *(STATE, STATE_WRITTEN, STATE_SECONDS, EPOCH),
     *(USED, LIMIT, EXCHANGED, OVERFLOWED),
     *(READY, INFO, STARTED, CPU, MEMORY),
@@ -246,6 +257,9 @@ SINKS: Final = {
     "redis": "Redis or Valkey",
 }
 """Values of the label `sink`."""
+
+OUTCOMES: Final = ("sent", "failed", "dropped", "stale")
+"""Values of the label `outcome`."""
 
 STEPS: Final = {
     "dedupe": "the reels of each partition that were there before",

@@ -212,6 +212,13 @@ def _sinks() -> Sequence[TimeSeries]:
         _chart("Written", "Revisions and dead letters a second.", "cps").with_target(
             metric(rate("groundswell_sink_written_total", "sink"), "{{sink}}")
         ),
+        _chart("Alerts", "An hour, by what became of them; those that wait.", "short")
+        .with_target(
+            metric(f"sum by (outcome) (increase(groundswell_alerts_total{ITS}[1h]))", "{{outcome}}")
+        )
+        .with_target(
+            metric(f"sum by (rule) (groundswell_alerts_waiting{ITS})", "{{rule}} waits", "B")
+        ),
         _chart(
             "Failures of sinks", "Attempts a second that failed, and 1 while a sink is up.", "short"
         )

@@ -144,10 +144,5 @@ def _show(found: list[Finding], count: Mapping[Level, int], console: Console) ->
         console.print(line, soft_wrap=True)
         if one.mend:
             console.print(Text(f"         → {one.mend}", "dim"), soft_wrap=True)
-    words: tuple[tuple[Level, str], ...] = (
-        ("problem", "problems"),
-        ("warning", "warnings"),
-        ("ok", "ok"),
-    )
-    said = [f"{count[level]} {word}" for level, word in words if count[level]]
-    console.print(Text(", ".join(said)), soft_wrap=True)
+    problems, warnings = count.get("problem", 0), count.get("warning", 0)
+    console.print(Text(f"problems: {problems}, warnings: {warnings}"), soft_wrap=True)

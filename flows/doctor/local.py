@@ -10,6 +10,8 @@ from typing import Final
 
 from flows.doctor.finding import Finding, Findings, ok, problem, warning
 from flows.settings import CONFIG, PREFIX, Settings, host_and_port
+from operators.alerts import rules as rules_file
+from operators.alerts.rules import RulesError
 
 PACKAGES: Final = {
     "kafka_bootstrap": ("confluent_kafka", "pip install confluent-kafka"),
@@ -43,8 +45,7 @@ def packages(settings: Settings) -> Findings:
     """Look for the packages that settings need."""
     found = []
     for name, (package, how) in PACKAGES.items():
-        value = getattr(settings, name, "")
-        if not value:
+        if not getattr(settings, name):
             continue
         if not is_there(package):
             yield problem(f"package {package}", f"{name} is set and it is not installed", how)
@@ -86,15 +87,16 @@ def address(settings: Settings) -> Findings:
 
 
 def rules(settings: Settings) -> Findings:
-    """Read the rules of alerts, where this Groundswell has them."""
-    path = getattr(settings, "alert_rules", "")
-    if not path or not is_there("operators.alerts"):
+    """Read the rules of alerts, and look for what they need of the environment."""
+    path = settings.alert_rules
+    if not path:
         return
     try:
-        found = importlib.import_module("operators.alerts.rules").load(Path(path))
-    except (OSError, ValueError) as error:
-        yield problem(
-            "alert rules", str(error), f"mend it, then `groundswell alerts test {path}` shows it"
-        )
+        found = rules_file.load(Path(path))
+        for name in sorted({rule.to for rule in found.rules}):
+            rules_file.address(name, found.receivers[name], os.environ)
+    except RulesError as error:
+        mend = f"then `groundswell alerts test {path}` shows what would be sent"
+        yield problem("alert rules", str(error), mend)
         return
     yield ok("alert rules", f"{path}: {len(found.rules)} rules")

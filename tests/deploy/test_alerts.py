@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from operators.metrics import BUFFERS, METRICS, SINKS, STEPS
+from operators.metrics import BUFFERS, METRICS, OUTCOMES, SINKS, STEPS
 from tests.deploy.conftest import DEPLOY
 from tests.deploy.dashboards import PROMETHEUS, boards, targets, variables
 from tests.deploy.tools import run, tool
@@ -21,7 +21,7 @@ GIVEN = {"instance", "job"}
 NAME = re.compile(r"\b(groundswell_\w+)(?:\{([^}]*)\})?")
 GROUPED = re.compile(r"\bby \(([^)]*)\)")
 MATCHER = re.compile(r'(\w+)(=~|=)"([^"]*)"')
-VALUES = {"sink": {*SINKS}, "step": {*STEPS}, "buffer": {*BUFFERS}}
+VALUES = {"sink": {*SINKS}, "step": {*STEPS}, "buffer": {*BUFFERS}, "outcome": {*OUTCOMES}}
 
 LABELS: dict[str, set[str]] = {}
 for _one in METRICS:

@@ -41,6 +41,15 @@ from tests.services.processes import free_port
 from tests.services.redis import Redis
 
 HOUR_S = 3600.0
+RULES = """
+[receivers.team]
+kind = "slack"
+url_env = "NOWHERE"
+
+[[rules]]
+name = "dances"
+to = "team"
+"""
 Planted = tuple[str, str, str]
 """How the check, what was seen and how to mend it begin, or what is in them."""
 
@@ -196,8 +205,10 @@ def test_services_that_do_not_let_us_in_are_named(
     port = free_port()
     monkeypatch.setattr(doctor_kafka, "ANSWER_S", 1.0)
     with locked(redis):
+        (tmp_path / "alerts.toml").write_text(RULES)
         settings = Settings(
             kafka_bootstrap=f"127.0.0.1:{port}",
+            alert_rules=str(tmp_path / "alerts.toml"),
             database_url=database,
             redis_url=redis.url.replace("//", "//:wrong-password@"),
         )
@@ -213,6 +224,7 @@ def test_services_that_do_not_let_us_in_are_named(
             ),
             ("Redis", "invalid username-password", "redis_url must have its user and password"),
             ("state /proc/state", "cannot be written", "chown"),
+            ("alert rules", "url_env = NOWHERE: is not in the environment", "alerts test"),
         ],
     )
     assert "wrong-password" not in str(found)

@@ -21,6 +21,8 @@ from flows.metrics import Facts, Run, gathered
 from flows.observing import CONNECTIONS, Observer
 from flows.settings import Settings
 from operators import metrics
+from operators.alerts import outbox
+from operators.alerts.outbox import COUNTERS
 from operators.kafka import Connection
 from operators.metrics import METRICS
 from operators.sources.board import Board
@@ -99,6 +101,19 @@ def test_lag_is_what_the_reader_has_not_read_of_what_the_broker_has(watched: Run
     found = samples(watched)
     assert found["groundswell_lag_messages", "reels.v1", "0"] == 30
     assert found["groundswell_lag_messages", "reels.v1", "1"] == 50
+
+
+def test_alerts_are_counted_by_rule_and_outcome(
+    watched: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not [one for one in samples(watched) if one[0].startswith("groundswell_alerts")]
+    counts = {"dances": {**dict.fromkeys(COUNTERS, 0), "sent": 3, "stale": 1, "waiting": 2}}
+    monkeypatch.setattr(outbox, "counts", lambda path: counts)
+    found = samples(watched)
+    assert found["groundswell_alerts_total", "dances", "sent"] == 3
+    assert found["groundswell_alerts_total", "dances", "stale"] == 1
+    assert found["groundswell_alerts_total", "dances", "failed"] == 0
+    assert found["groundswell_alerts_waiting", "dances"] == 2
 
 
 def test_the_watermark_is_that_of_the_slowest_that_speaks(watched: Run) -> None:

@@ -1,11 +1,12 @@
 """A setting comes from where it should, a bad one is named in a line, and the page is fresh."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from flows import dotenv, settings_doc
 from flows import job as jobs
-from flows import settings_doc
 from flows.errors import UserError
 from flows.job import Job
 from flows.kafka import connection_of
@@ -76,6 +77,20 @@ def test_a_misspelt_name_in_the_file_is_refused(
     monkeypatch.setenv("GROUNDSWELL_CONFIG", str(tmp_path / "g.toml"))
     with pytest.raises(SettingsError, match="min_autors: there is no such setting"):
         load()
+
+
+def test_a_file_of_variables_gives_way_to_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text("GROUNDSWELL_FDR=0.05\nexport GROUNDSWELL_MIN_AUTHORS='20' # people\nPATH=no\n")
+    monkeypatch.setenv("GROUNDSWELL_FDR", "0.2")
+    monkeypatch.setenv("GROUNDSWELL_MIN_AUTHORS", "1")  # or what is read would outlive the test
+    monkeypatch.delenv("GROUNDSWELL_MIN_AUTHORS")
+    dotenv.read(file)
+    assert (load().fdr, load().min_authors) == (0.2, 20)
+    assert os.environ["PATH"] != "no"
+    dotenv.read(tmp_path / "absent")
 
 
 @pytest.mark.parametrize("content", [None, "fdr = = 1", "fdr"])
