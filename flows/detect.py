@@ -44,7 +44,7 @@ from operators.identify import identify
 from operators.links import Linked
 from operators.routing import PLACES, keys_of
 from operators.sources.board import Board
-from operators.synthesise import SynthesiseSettings, Synthesising, Told
+from operators.synthesise import SynthesiseSettings, Synthesising, Told, counted
 from operators.together import Together
 from schemas.trends import Trend
 from trend.budget import ShardSettings, for_counts
@@ -116,7 +116,7 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     )
     for number, store in enumerate(ends.stores):
         op.output(f"store-{number}", linked, store)
-    trends = op.map_value("trends", linked, lambda item: item.trend)
+    trends = op.map_value("trends", linked, lambda item: counted(item.trend))
     for number, trends_sink in enumerate(ends.trends):
         op.output(f"trends-{number}", trends, trends_sink)
     if ends.alerts is not None:

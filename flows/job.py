@@ -63,6 +63,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """host:port of each process, in the order of their ids; empty for a single process."""
     exchange: int | None = None
     """Descriptor of the memory through which the workers send each other large items."""
+    metrics: str | None = None
+    """Folder that workers count in, where somebody wants to know."""
     kafka: KafkaInput | None = None
     """What is read of Kafka; then `inputs` is the topic, and trends go to topics too."""
     batch_size: int

@@ -27,6 +27,7 @@ from flows import settings as every_setting
 from flows import sinks
 from flows.errors import UserError
 from flows.job import STOPPED, Job
+from flows.logs import record_of
 from flows.plain import plain
 from flows.state import StateFolder
 from flows.supervisor import Workers, free_addresses
@@ -217,8 +218,8 @@ def _watch(
             display.show()
             time.sleep(POLL_S)
             if time.monotonic() - tidied > TIDY_S:
-                for line in workers.news():
-                    say(console, plain(line))
+                for message in dict.fromkeys(record_of(one)["message"] for one in workers.news()):
+                    say(console, plain(message))
                 if folder is not None:
                     folder.tidy()
                 tidied = time.monotonic()

@@ -1,7 +1,6 @@
 """One worker process of a replay, started by `flows.start`."""
 
 import gc
-import logging
 import re
 import resource
 import sys
@@ -12,14 +11,14 @@ from bytewax.outputs import Sink
 from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 
-from flows import cluster
+from flows import cluster, logs
 from flows import job as jobs
 from flows.detect import Ends, build
 from flows.job import STOPPED, Job
 from flows.kafka import connection_of
 from flows.settings import Settings
 from flows.sinks import configured
-from flows.supervisor import NEWS
+from operators import metrics
 from operators.alerts import outbox, rules
 from operators.blocks import Reject
 from operators.durable.durable import Place
@@ -48,6 +47,8 @@ def main(job_file: Path, process: int) -> None:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     job = jobs.read(job_file)
+    if job.metrics:
+        metrics.count(Path(job.metrics))
     settings = Settings(**job.settings)
     place = Place(Path(job.state), job.generation, process) if job.state else None
     epoch = timedelta(seconds=settings.epoch_seconds)
@@ -66,18 +67,9 @@ def main(job_file: Path, process: int) -> None:
     )
 
 
-def tell_user() -> None:
-    """Have what our steps warn of reach their user: services that are waited for, and why."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter(NEWS + "%(message)s"))
-    ours = logging.getLogger("operators")
-    ours.addHandler(handler)
-    ours.propagate = False
-
-
 def run(job_file: Path, process: int) -> None:
     """Do `main`; say what its user can mend where it fails for that, and exit with `STOPPED`."""
-    tell_user()
+    logs.in_worker(process)
     try:
         main(job_file, process)
     except BaseException as error:

@@ -1,5 +1,6 @@
 """The way to Kafka: who speaks to which brokers, and what a partition is called here."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, KafkaException
+
+log = logging.getLogger(__name__)
 
 FETCH_KB: Final = 64 << 10
 """Messages that wait in a process, in KiB: beyond it no more are fetched."""
@@ -101,10 +104,10 @@ def _told(error: "KafkaError") -> None:
     from confluent_kafka import KafkaError
 
     if error.code() == KafkaError._ALL_BROKERS_DOWN:
-        print("groundswell: no Kafka broker can be reached; waiting", flush=True)
+        log.warning("no Kafka broker can be reached; waiting", extra={"event": "brokers_away"})
     elif is_refusal(error) and time.monotonic() - _told_at[0] > _SAY_S:
         _told_at[0] = time.monotonic()
-        print(f"groundswell: {error.str()}; waiting", flush=True)
+        log.warning("%s; waiting", error.str(), extra={"event": "brokers_refuse"})
 
 
 def is_refusal(error: "KafkaError") -> bool:

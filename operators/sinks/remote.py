@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from bytewax.outputs import StatefulSinkPartition
 
+from operators import metrics
 from operators.durable.faults import FencedError
 from operators.durable.fence import Fence
 from operators.sinks.jsonl import OutputError
@@ -74,11 +75,15 @@ class Service(Protocol):
 class ServicePart(StatefulSinkPartition[Trend, Snapshot]):
     """The writing end of a service. Its state is what was written of which run, and what was not.
 
-    `wait_s`: how long the service may refuse, in seconds, before `OutputError` is raised.
+    `wait_s`: how long the service may refuse, in seconds, before `OutputError` is raised. `sink`:
+    its name among the metrics; of the service if not given.
     """
 
-    def __init__(self, service: Service, resume_state: Snapshot | None, wait_s: float) -> None:
+    def __init__(
+        self, service: Service, resume_state: Snapshot | None, wait_s: float, sink: str = ""
+    ) -> None:
         self._service = service
+        self._sink = sink or service.name.split(" ", 1)[0].lower()
         self._wait_s = wait_s
         self._run, self._written, *owed = resume_state or (uuid.uuid4().hex, 0)
         self._queue: deque[Trend] = deque(decode(body) for bodies in owed for body in bodies)
@@ -89,6 +94,10 @@ class ServicePart(StatefulSinkPartition[Trend, Snapshot]):
         self._closing = False
         self._tried = 0.0  # when the present attempt began (s, monotonic); 0: there is none
         self._error: Exception | None = None
+        metrics.SINK_UP.set(1, self._sink)
+        metrics.SINK_WRITTEN.add(0, self._sink)
+        metrics.SINK_FAILURES.add(0, self._sink)
+        metrics.LIMIT.set(WAITING, f"sink-{self._sink}")
         self._thread = threading.Thread(target=self._work, name=service.name, daemon=True)
         self._thread.start()
 
@@ -98,6 +107,7 @@ class ServicePart(StatefulSinkPartition[Trend, Snapshot]):
             self._wait_until(lambda: len(self._queue) < WAITING)
             self._queue.extend(values)
             self._taken += len(values)
+            metrics.USED.set(len(self._queue), f"sink-{self._sink}")
             self._turn.notify_all()
 
     def snapshot(self) -> Snapshot:
@@ -148,8 +158,7 @@ class ServicePart(StatefulSinkPartition[Trend, Snapshot]):
                 self._deliver(batch)
                 with self._turn:
                     self._written += len(batch)
-                    self._writing = []
-                    self._failing = False
+                    metrics.USED.set(len(self._queue), f"sink-{self._sink}")
                     self._turn.notify_all()
         except Exception as error:  # raised again where the flow can see it
             with self._turn:
@@ -168,6 +177,7 @@ class ServicePart(StatefulSinkPartition[Trend, Snapshot]):
     def _deliver(self, batch: list[Trend]) -> None:
         """Try until it is written. Raises `OutputError` when the time is up."""
         failed = said = 0.0
+        began = time.monotonic()
         pause, longest = PAUSE_S
         while True:
             self._tried = time.monotonic()
@@ -179,18 +189,25 @@ class ServicePart(StatefulSinkPartition[Trend, Snapshot]):
                     self._failing = True
                     self._turn.notify_all()
                 now = time.monotonic()
+                metrics.SINK_FAILURES.add(1, self._sink)
+                metrics.SINK_UP.set(0, self._sink)
                 failed = failed or self._tried
                 if now - failed > self._wait_s:
                     raise OutputError(f"{error}; waited {self._wait_s:g} s") from error
                 if not said or now - said > SAY_S:
-                    log.warning("%s; waiting", error)
+                    log.warning("%s; waiting", error, extra={"event": "sink_waits"})
                     said = now
             finally:
                 self._tried = 0.0
             time.sleep(pause)
             pause = min(2 * pause, longest)
+        metrics.SINK_UP.set(1, self._sink)
+        metrics.SINK_SECONDS.observe(time.monotonic() - began, self._sink)
+        metrics.SINK_WRITTEN.add(len(batch), self._sink)
         if said:
-            log.warning("%s: goes on after %.0f s", self._service.name, time.monotonic() - failed)
+            away = time.monotonic() - failed
+            told = {"event": "sink_goes_on"}
+            log.warning("%s: goes on after %.0f s", self._service.name, away, extra=told)
 
 
 def check_fence(fence: Fence | None) -> None:
