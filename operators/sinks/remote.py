@@ -158,6 +158,8 @@ class ServicePart(StatefulSinkPartition[Trend, Snapshot]):
                 self._deliver(batch)
                 with self._turn:
                     self._written += len(batch)
+                    self._writing = []
+                    self._failing = False
                     metrics.USED.set(len(self._queue), f"sink-{self._sink}")
                     self._turn.notify_all()
         except Exception as error:  # raised again where the flow can see it
