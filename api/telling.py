@@ -1,0 +1,123 @@
+"""Routes of what is told: new revisions to readers, and by people what they think of trends."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+from fastapi import APIRouter, HTTPException, Request, Response
+
+from api import described
+from api.answers import Wanted, as_json, body_of, reading
+from api.feedback import FeedbackError, Said
+from api.guard import COOKIE, Guard
+from api.items import View
+from api.radar import Radar
+from api.stream import RESET, EventStream, TooManyError
+
+SIX_DAYS_S: Final = 6 * 86_400
+
+
+class Key(msgspec.Struct, forbid_unknown_fields=True):
+    """What opens the page."""
+
+    key: str
+
+
+def routes(radar: Radar, guard: Guard) -> APIRouter:
+    """The routes of one radar."""
+    router = APIRouter()
+
+    @router.get(
+        "/stream",
+        summary="Each new revision as it is told",
+        description="Server-sent events: `trend`, whose data is a line of `trends.v1` (`full`) or "
+        "what a list shows (`brief`); `reset`: more happened than is kept, look at the list again. "
+        "`Last-Event-ID` goes on after an event; what is of the same event time may come again.",
+        responses={
+            200: {
+                "description": "Events without an end.",
+                "content": {
+                    "text/event-stream": {
+                        "schema": {"type": "string"},
+                        "example": "id: 1767622200000000.3.01KEB2XB80Y2HHF59AM4A2G21Y\n"
+                        'event: trend\ndata: {"trend_id":"01KEB2XB80Y2HHF59AM4A2G21Y"}\n\n',
+                    }
+                },
+            },
+            **described.wrong(503),
+        },
+    )
+    async def stream(request: Request, wanted: Wanted, view: View = "full") -> Response:
+        last = request.headers.get("last-event-id", "")
+        place, before = None, list[bytes]()
+        if last:
+            place = radar.hub.place(last)
+            if place is None:
+                now = radar.hub.place_now
+                missed = await reading(radar, lambda: radar.missed(last, wanted, view))
+                before, place = [RESET] if missed is None else missed, now
+        try:
+            chunks = radar.hub.read(wanted, view, radar.options.heartbeat_s, place, before)
+        except TooManyError:
+            raise HTTPException(503, "too many readers", {"retry-after": "30"}) from None
+        return EventStream(chunks)
+
+    @router.post(
+        "/feedback",
+        status_code=201,
+        summary="Say that a trend is real or noise",
+        description="Kept in a file; the last word of each person counts, `none` takes it back.",
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {
+                        "schema": msgspec.json.schema_components([Said])[1]["Said"],
+                        "example": described.SAID,
+                    }
+                },
+            }
+        },
+        responses={
+            201: described.answer("What is said of it now.", {"real": 2, "noise": 0}),
+            **described.wrong(404, 507),
+            415: {"description": "The body is not said to be JSON."},
+            422: {"description": "The body is no feedback."},
+        },
+    )
+    async def feedback(request: Request) -> Response:
+        said = msgspec.structs.replace(await body_of(request, Said), at=datetime.now(UTC))
+        if said.trend_id not in radar.board.items:
+            raise HTTPException(404, "there is no trend of this id")
+        try:
+            verdicts = await reading(radar, lambda: radar.feedback.add(said))
+        except FeedbackError as error:
+            raise HTTPException(507, str(error)) from None
+        return as_json(verdicts, 201)
+
+    @router.get(
+        "/feedback",
+        summary="What people say of trends",
+        responses={
+            200: described.answer(
+                "The sums, by trend.", {"items": {"01KEB2": {"real": 2, "noise": 0}}}
+            ),
+            **described.wrong(),
+        },
+    )
+    async def verdicts() -> Response:
+        return as_json({"items": radar.feedback.sums()})
+
+    @router.post("/session", status_code=204, include_in_schema=False)
+    async def session(request: Request) -> Response:
+        key = (await body_of(request, Key)).key
+        if not guard.opens(key):
+            raise HTTPException(401, "not a key of this radar")
+        response = Response(status_code=204)
+        response.set_cookie(
+            COOKIE, key, max_age=SIX_DAYS_S, httponly=True, samesite="strict", path="/",
+            secure=request.url.scheme == "https",
+        )  # fmt: skip
+        return response
+
+    return router
