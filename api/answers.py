@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from fastapi import Depends, HTTPException, Query, Request, Response
 
-from api.items import Filter, Item, microseconds, words_of
+from api.items import Filter, microseconds, words_of
 from api.radar import Radar
 from api.reader import StoreError
 from schemas.trends import Stage, TrendKind
@@ -78,12 +78,6 @@ def as_json(value: object, status: int = 200) -> Response:
         media_type="application/json",
         headers={"cache-control": CACHING},
     )
-
-
-def brief(item: Item) -> dict[str, Any]:
-    """What a list shows of a trend, as plain values."""
-    found: dict[str, Any] = msgspec.json.decode(item.brief)
-    return found
 
 
 def _microseconds(time: datetime | None) -> int | None:

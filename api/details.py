@@ -1,37 +1,20 @@
 """Routes of one thing: a trend with all that is known of it, the hours of a signal."""
 
-from datetime import datetime
 from hashlib import blake2b
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-import msgspec
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 
 from api import described
-from api.answers import CACHING, as_json, brief, matches, reading
-from api.items import moment
+from api.answers import CACHING, as_json, matches, reading
 from api.radar import Radar
-from api.reader import Point, Whole
+from api.reader import Point
+from api.whole import brief_of, detail_of, points_of
 from schemas.trends import SignalKind
 
 TrendId = Annotated[str, Path(min_length=1, max_length=256)]
 MOST_TRENDS: Final = 500
 """Trends of one signal that are looked at."""
-
-
-class Life(msgspec.Struct):
-    """A revision as a line of a trend's life."""
-
-    revision: int
-    event_time: datetime
-    stage: str
-    reels: int
-    authors: int
-    expected: float
-    growth: float
-    score: float
-    name: str
-    why: str
 
 
 def routes(radar: Radar) -> APIRouter:
@@ -91,46 +74,10 @@ def routes(radar: Radar) -> APIRouter:
 
         points = await reading(radar, work)
         named = [
-            {"trend_id": item.trend_id, "name": brief(item)["name"], "leads": item in leading}
+            {"trend_id": item.trend_id, "name": brief_of(item)["name"], "leads": item in leading}
             for item in reversed(having)
         ]
-        body = {"kind": kind, "id": signal_id, "series": _points(points), "trends": named}
+        body = {"kind": kind, "id": signal_id, "series": points_of(points), "trends": named}
         return as_json(body)
 
     return router
-
-
-def detail_of(radar: Radar, whole: Whole) -> bytes:
-    """All of a trend, as JSON."""
-    found: dict[str, Any] = msgspec.json.decode(whole.revisions[-1])
-    trend_id = whole.newest.trend_id
-    if whole.series:
-        found["series"] = _points(whole.series)
-    found["revisions"] = [msgspec.json.decode(body, type=Life) for body in whole.revisions]
-    found["links"] = [
-        {
-            "a_kind": link.a_kind, "a_id": link.a_id, "b_kind": link.b_kind, "b_id": link.b_id,
-            "reels": link.edge_reels if link.reels is None else link.reels,
-            "authors": link.edge_authors if link.authors is None else link.authors,
-            "share": link.share,
-            "since": _time(link.edge_since_us if link.since_us is None else link.since_us),
-        }
-        for link in whole.links
-    ]  # fmt: skip
-    found["related"] = [
-        {
-            "trend_id": item.trend_id, "name": brief(item)["name"], "stage": item.stage,
-            "kind": item.kind, "signals": signals, "examples": examples,
-        }
-        for item, signals, examples in radar.related(trend_id)
-    ]  # fmt: skip
-    found["feedback"] = radar.feedback.of(trend_id)
-    return msgspec.json.encode(found)
-
-
-def _points(points: list[Point]) -> list[dict[str, object]]:
-    return [{"t": moment(p.t_us), "reels": p.reels, "expected": p.expected} for p in points]
-
-
-def _time(us: int | None) -> datetime | None:
-    return None if us is None else moment(us)

@@ -14,9 +14,9 @@ import msgspec
 
 from api.board import Board, Look
 from api.feedback import Feedback, precision
+from api.hub import Event, Hub, time_of
 from api.items import Filter, Item, View, moment
 from api.reader import Reader, StoreError
-from api.stream import Event, Hub, time_of
 
 log = logging.getLogger(__name__)
 

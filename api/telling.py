@@ -10,9 +10,10 @@ from api import described
 from api.answers import Wanted, as_json, body_of, reading
 from api.feedback import FeedbackError, Said
 from api.guard import COOKIE, Guard
+from api.hub import RESET, TooManyError
 from api.items import View
 from api.radar import Radar
-from api.stream import RESET, EventStream, TooManyError
+from api.stream import EventStream
 
 SIX_DAYS_S: Final = 6 * 86_400
 
