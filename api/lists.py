@@ -70,6 +70,7 @@ def routes(radar: Radar) -> APIRouter:
 
     @router.get(
         "/export.{form}",
+        response_class=Response,
         summary="All trends that are wanted, as a table",
         responses={
             200: {

@@ -30,6 +30,7 @@ def routes(radar: Radar, guard: Guard) -> APIRouter:
 
     @router.get(
         "/stream",
+        response_class=Response,
         summary="Each new revision as it is told",
         description="Server-sent events: `trend`, whose data is a line of `trends.v1` (`full`) or "
         "what a list shows (`brief`); `reset`: more happened than is kept, look at the list again. "

@@ -5,7 +5,7 @@ import { say, span, times } from "./words.js";
 
 const EDGE = { left: 40, right: 14, top: 12, bottom: 26 };
 const GROWTHS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
-const AGES_H = [1, 3, 6, 12, 24, 48, 96, 168, 336, 720, 2160, 8760];
+const AGES_H = [1, 3, 6, 12, 24, 36, 48, 72, 96, 168, 336, 720, 2160, 8760];
 const NAMED = 9;
 
 export function swell(items, now, width, height) {
@@ -41,7 +41,7 @@ export function swell(items, now, width, height) {
       svg("title", {}, `${name}: ${say(dot.item.stage)}, ${times(dot.item.growth)}, ${span(dot.age * 3600000)}`),
       svg("circle", { cx, cy, r: dot.r })));
   }
-  for (const dot of [...dots].reverse()) {
+  for (const dot of [...dots].sort((a, b) => rising(b) - rising(a) || b.r - a.r)) {
     if (names.length >= NAMED) break;
     const text = plain(dot.item.name).slice(0, 22);
     const wide = text.length * 6.6;
