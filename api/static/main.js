@@ -5,11 +5,12 @@ import { detail } from "./detail.js";
 import { downloads, fill, filters, nothing } from "./list.js";
 import { isReport, listen, openWith, overviewNow, queryOf, Refused, trendOf, trendsOf } from "./source.js";
 import { swell } from "./swell.js";
-import { banner, headline, tiles } from "./top.js";
+import { banner, headline, pulse, tiles } from "./top.js";
 import { choose, many, say } from "./words.js";
 
 const PAGE = 50;
-const SOON_MS = 1000;
+const SOON_MS = 120;
+const APART_MS = 1000;
 const OVERVIEW_MS = 15000;
 const FRESH_MS = 6 * 3600000;
 
@@ -39,9 +40,10 @@ function now() {
 }
 
 function showBanner() {
-  const focused = parts.banner.contains(document.activeElement) ? document.activeElement.className : null;
-  parts.banner.replaceChildren(banner({ connected: state.connected, trouble: state.overview?.trouble ?? "" }, otherTheme));
-  if (focused !== null) [...parts.banner.querySelectorAll("button")].find((one) => one.className === focused)?.focus();
+  const health = { connected: state.connected, trouble: state.overview?.trouble ?? "" };
+  if (parts.banner.dataset.lang === document.documentElement.lang) parts.banner.querySelector(".pulse").replaceWith(pulse(health));
+  else parts.banner.replaceChildren(banner(health, otherTheme));
+  parts.banner.dataset.lang = document.documentElement.lang;
 }
 
 function showTop() {
@@ -156,15 +158,18 @@ function asking() {
 }
 
 let waiting = null;
+let looked = 0;
 
+// Look again: soon, but not more often than people can follow.
 function soon() {
   waiting ??= setTimeout(async () => {
     waiting = null;
+    looked = performance.now();
     if (document.hidden) return;
     const news = state.fresh.size;
     await show(true);
     if (news) announce(`${news} ${many("new_ones", news)}`);
-  }, SOON_MS);
+  }, Math.max(SOON_MS, APART_MS - (performance.now() - looked)));
 }
 
 let listening = false;

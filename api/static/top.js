@@ -7,12 +7,16 @@ import { day, language, many, moment, percent, say, short, span, whole } from ".
 
 const DAYS = 14;
 
+export function pulse(state) {
+  const [kind, text] = isReport ? ["still", say("still")] : state.trouble ? ["bad", say("behind")] : state.connected ? ["good", say("live")] : ["bad", say("offline")];
+  return el("span", { class: `pulse ${kind}` }, el("i", { "aria-hidden": "true" }), text);
+}
+
 export function banner(state, onTheme) {
-  const pulse = isReport ? ["still", say("still")] : state.trouble ? ["bad", say("behind")] : state.connected ? ["good", say("live")] : ["bad", say("offline")];
   return el("header", { class: "banner" },
     el("a", { class: "skip", href: "#main", onclick: skip }, say("skip")),
     el("a", { class: "brand", href: "#" }, wave(), el("span", {}, "Groundswell")),
-    el("span", { class: `pulse ${pulse[0]}` }, el("i", { "aria-hidden": "true" }), pulse[1]),
+    pulse(state),
     el("span", { class: "tools" },
       el("button", { type: "button", lang: say("other"), "aria-label": say("language"), title: say("language"), onclick: () => go({ lang: language.now === "ru" ? "en" : "ru" }) }, say("other_short")),
       el("button", { type: "button", class: "round", "aria-label": say("theme"), title: say("theme"), onclick: onTheme },
