@@ -70,7 +70,8 @@ def test_redis(redis: Redis) -> None:
 def test_kafka(kafka: Broker | Given) -> None:
     topic = f"examples-{os.getpid()}"
     broker = {"bootstrap.servers": kafka.address}
-    for made in AdminClient(broker).create_topics([NewTopic(topic, 1, 1)]).values():
+    admin = AdminClient(broker)
+    for made in admin.create_topics([NewTopic(topic, 1, 1)]).values():
         made.result(WAIT_S)
     producer = Producer(broker)
     for one in (trend(1), trend(2)):
