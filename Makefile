@@ -14,7 +14,7 @@ help: ## list the targets
 setup: .venv/core.done ## make .venv and install Groundswell in it
 	@echo "ready: $(BIN)/groundswell --help"
 
-demo: .venv/core.done ## simulate some days of reels and find their trends
+demo: .venv/core.done ## simulate some days of reels, find their trends, in a terminal show them as a page
 	$(BIN)/groundswell demo
 
 test: .venv/test.done .cache/kafka/done .cache/services.done ## run the test suite (without the slow tests)
@@ -43,7 +43,7 @@ docs: .venv/core.done ## write the generated files: schemas and the list of sett
 
 lock: .venv/dev.done ## choose the newest versions pyproject.toml allows and write the constraints
 	$(call compile,constraints.txt,--extra dev --upgrade)
-	$(call compile,constraints-core.txt,--constraints constraints.txt)
+	$(call compile,constraints-core.txt,--extra serve --constraints constraints.txt)
 	$(call compile,constraints-test.txt,--extra test --constraints constraints.txt)
 	$(call compile,constraints-evaluation.txt,--extra evaluation --constraints constraints.txt)
 
