@@ -300,6 +300,27 @@ def nameless(page: Page) -> None:
     session.detach()
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_to_complain_of(browser: Browser, server: Serving, scheme: Any) -> None:
+    axe = pytest.importorskip("axe_playwright_python.base")
+    rules = axe.AXE_FILE_PATH.read_text("utf-8")
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, color_scheme=scheme, reduced_motion="reduce",
+        locale="en-GB", bypass_csp=True,
+    )  # fmt: skip
+    page = watched(context, [])
+    page.goto(f"{server.address}/#q=trend7")
+    expect(page.locator(".row")).to_have_count(11)
+    for name in ("list", "trend"):
+        if name == "trend":
+            page.click(".row h3 a")
+            expect(page.locator(".plot svg.chart")).to_have_count(1)
+        page.evaluate(rules + ";0")
+        found = page.evaluate("axe.run()")["violations"]
+        assert [(one["id"], one["impact"], one["nodes"][0]["html"]) for one in found] == []
+    context.close()
+
+
 def test_it_speaks_russian_too(browser: Browser, server: Serving) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="ru-RU")
     errors: list[str] = []
