@@ -121,21 +121,23 @@ class Board:
         if not look.items and not look.gone:
             return
         self.version += 1
+        items = dict(self.items)  # threads go through the old one meanwhile
         many = len(look.items) + len(look.gone) > MAX_NEWS
         for trend in (*look.gone, *(item.trend_id for item in look.items)):
-            old = self.items.pop(trend, None)
+            old = items.pop(trend, None)
             if old is not None and not many:
                 for order, keys in self._orders.items():
                     key = self._keys[order](old)
                     del keys[bisect_left(keys, key)]
         for item in look.items:
-            self.items[item.trend_id] = item
+            items[item.trend_id] = item
             if not many:
                 for order, keys in self._orders.items():
                     insort(keys, self._keys[order](item))
+        self.items = items
         if many:
             for order, key_of_item in self._keys.items():
-                self._orders[order] = sorted(map(key_of_item, self.items.values()))
+                self._orders[order] = sorted(map(key_of_item, items.values()))
 
     def page(
         self, wanted: Callable[[Item], bool], order: str, after: Key | None, limit: int
