@@ -25,7 +25,7 @@ export function detail(trend, overview, now) {
       fact(whole(trend.authors), say("people"), `${whole(trend.reels)} ${say("in_window")}`),
       fact(short(trend.velocity_per_h), say("per_hour"), say("accel", signed(trend.acceleration_per_h2))),
       fact(span(now - Date.parse(trend.started_at)), say("age"), say("news", trend.revision)),
-      fact(percent(trend.score), say("score"), `q = ${trend.q_value.toPrecision(2)}`)),
+      fact(percent(trend.score), say("score"), trend.q_value ? `q = ${trend.q_value.toPrecision(2)}` : "q < 1e-300")),
     use(trend),
     el("div", { class: "columns" },
       el("section", {}, el("h2", {}, say("members")), members(trend)),

@@ -44,7 +44,7 @@ export function swell(items, now, width, height) {
   for (const dot of [...dots].sort((a, b) => rising(b) - rising(a) || b.r - a.r)) {
     if (names.length >= NAMED) break;
     const text = plain(dot.item.name).slice(0, 22);
-    const wide = text.length * 6.6;
+    const wide = [...text].reduce((sum, one) => sum + (one > "\u2e7f" ? 12.5 : 7), 0);
     const [cx, cy] = [x(dot.age), y(dot.growth)];
     const spots = [[cx + dot.r + 5, cy + 4, "start"], [cx - dot.r - 5, cy + 4, "end"], [cx, cy - dot.r - 6, "middle"], [cx, cy + dot.r + 14, "middle"]];
     for (const [tx, ty, anchor] of spots) {
