@@ -17,9 +17,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from multiprocessing.synchronize import Event as EventType
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -33,6 +35,11 @@ from schemas.trends import ForecastPoint, Member, SeriesPoint, SignalKind, Stage
 
 HOUR: Final = timedelta(hours=1)
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+SPAWN: Final = get_context("spawn")
+STOP: Final = object()
+"""Stands for the event that ends a process."""
+Counter = Any
+"""A number that processes share."""
 POINTS: Final = 100
 """Hours of each trend's series; each revision has the last 48 of them."""
 KINDS: Final[tuple[SignalKind, ...]] = ("sound", "hashtag", "phrase")
@@ -144,32 +151,55 @@ def replaying(folder: Path) -> Iterator[None]:
         thread.join()
 
 
+def write(path: Path, trends: int, each_s: int, stop: EventType, written: Counter) -> None:
+    """Put `each_s` revisions into the store each second until it is told to stop."""
+    part = StorePart(path, None)
+    draw = random.Random(0)
+    revisions: dict[int, int] = {}
+    while not stop.wait(1.0):
+        numbers = draw.sample(range(trends), each_s)
+        for number in numbers:
+            revisions[number] = revisions.get(number, 2) + 1
+        batch = [trend(n, revisions[n], POINTS + revisions[n]) for n in numbers]
+        part.write_batch([Linked(one) for one in batch])
+        written.value += len(batch)
+    part.close()
+
+
+def read(address: str, streams: int, stop: EventType, events: Counter, resets: Counter) -> None:
+    """Read so many streams until it is told to stop."""
+    asyncio.run(listen_all(address, streams, stop, events, resets))
+
+
+async def listen_all(
+    address: str, streams: int, stop: EventType, events: Counter, resets: Counter
+) -> None:
+    """See `read`."""
+    got = [0, 0]
+    until = asyncio.Event()
+    readers = [asyncio.create_task(listen(address, got, until)) for _ in range(streams)]
+    while not stop.is_set():
+        await asyncio.sleep(0.1)
+        events.value, resets.value = got
+    until.set()
+    await asyncio.gather(*readers)
+    events.value, resets.value = got
+
+
 @contextmanager
-def writing(path: Path, trends: int, each_s: int) -> Iterator[list[int]]:
-    """Put `each_s` revisions into the store each second until the end of the block."""
-    stop = threading.Event()
-    written: list[int] = []
-
-    def work() -> None:
-        part = StorePart(path, None)
-        draw = random.Random(0)
-        revisions: dict[int, int] = {}
-        while not stop.wait(1.0):
-            numbers = draw.sample(range(trends), each_s)
-            for number in numbers:
-                revisions[number] = revisions.get(number, 2) + 1
-            batch = [trend(n, revisions[n], POINTS + revisions[n]) for n in numbers]
-            part.write_batch([Linked(one) for one in batch])
-            written.append(len(batch))
-        part.close()
-
-    thread = threading.Thread(target=work)
-    thread.start()
+def beside(work: Callable[..., None], *arguments: object) -> Iterator[None]:
+    """A process of its own for the length of the block; its last arguments are shared."""
+    stop = SPAWN.Event()
+    found = [*arguments]
+    place = next(at for at, one in enumerate(found) if one is STOP)
+    found[place] = stop
+    process = SPAWN.Process(target=work, args=found)
+    process.start()
     try:
-        yield written
+        yield
     finally:
         stop.set()
-        thread.join()
+        process.join()
 
 
 async def listen(address: str, got: list[int], until: asyncio.Event) -> None:
@@ -233,21 +263,20 @@ def processor_s(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def measure(
-    address: str, process: int, given: argparse.Namespace, written: list[int]
+def measure(
+    address: str, process: int, given: argparse.Namespace, written: Counter
 ) -> dict[str, Any]:
-    """Ask and listen; what came of it."""
-    got = [0, 0]
-    until = asyncio.Event()
-    readers = [asyncio.create_task(listen(address, got, until)) for _ in range(given.streams)]
-    await asyncio.sleep(2)
-    before, used, began = sum(written), processor_s(process), time.monotonic()
-    found, bad = await ask(address, given.rate, given.seconds, given.trends)
-    took, cpu = time.monotonic() - began, processor_s(process) - used
-    told = sum(written) - before
-    await asyncio.sleep(2)
-    until.set()
-    await asyncio.gather(*readers)
+    """Ask while others read and write; what came of it."""
+    events, resets = SPAWN.Value("q", 0), SPAWN.Value("q", 0)
+    with beside(read, address, given.streams, STOP, events, resets):
+        with httpx.Client(trust_env=False) as client:
+            while client.get(f"{address}/healthz").json()["streams"] < given.streams:
+                time.sleep(0.1)
+        before, used, began = written.value, processor_s(process), time.monotonic()
+        found, bad = asyncio.run(ask(address, given.rate, given.seconds, given.trends))
+        took, cpu = time.monotonic() - began, processor_s(process) - used
+        told = written.value - before
+        time.sleep(2)
     every = [one for values in found.values() for one in values]
     return {
         "requests": len(every),
@@ -256,9 +285,10 @@ async def measure(
         "p99_ms": {kind: percentile(values, 0.99) for kind, values in found.items()},
         "streams": given.streams,
         "revisions_written": told,
-        "events_a_stream": round(got[0] / max(given.streams, 1), 1),
-        "resets": got[1],
+        "events_a_stream": round(events.value / max(given.streams, 1), 1),
+        "resets": resets.value,
         "processor_share": round(cpu / took, 3),
+        "load": os.getloadavg()[0],
     }
 
 
@@ -281,8 +311,12 @@ def main() -> None:
                 for first in ("/", "/v1/overview", "/v1/trends?view=brief&limit=50"):
                     client.get(address + first).raise_for_status()
             first_ms = (time.perf_counter() - began) * 1000
-            with replaying(folder), writing(path, given.trends, given.writes) as written:
-                measured = asyncio.run(measure(address, process, given, written))
+            written = SPAWN.Value("q", 0)
+            with (
+                replaying(folder),
+                beside(write, path, given.trends, given.writes, STOP, written),
+            ):
+                measured = measure(address, process, given, written)
         found = {
             "store_mb": round(path.stat().st_size / 1e6),
             "points": given.trends * POINTS,
