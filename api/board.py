@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from api.items import KEYS, Item, Key, item_of, key_of
+from api.names import Name, Names
 from api.reader import Reader, Told
 
 MAX_NEWS: Final = 1_000
@@ -45,7 +46,7 @@ class Look:
 class Board:
     """The newest trends of a store, `most` at most, in memory."""
 
-    def __init__(self, reader: Reader, most: int) -> None:
+    def __init__(self, reader: Reader, most: int, names: Names | None = None) -> None:
         self.items: dict[str, Item] = {}
         self.version = 0
         """Counts what was taken."""
@@ -53,6 +54,7 @@ class Board:
         """Lines of the store that could not be read."""
         self._run = secrets.token_hex(4)
         self._reader = reader
+        self._names = names or Names(None)
         self._most = most
         self._mark: object = object()
         self._orders: dict[str, list[Key]] = {order: [] for order in KEYS}
@@ -68,7 +70,8 @@ class Board:
 
         `telling`: each revision is wanted, not only the newest.
         """
-        mark = self._reader.mark()
+        named_mark, names = self._names.read()
+        mark = self._reader.mark(), named_mark
         if mark == self._mark:
             return None
         newest = self._reader.newest(self._most)
@@ -76,27 +79,29 @@ class Board:
         new = [
             trend
             for trend, revision in newest.items()
-            if trend not in known or known[trend].revision != revision
+            if trend not in known
+            or known[trend].revision != revision
+            or known[trend].named != names.get(trend)
         ]
         look = Look(mark, gone=[trend for trend in known if trend not in newest])
         many = telling and len(new) > MAX_NEWS
         for told in self._reader.told(new):
-            item = self._item(told)
+            item = self._item(told, names)
             if item is None:
                 continue
             look.items.append(item)
             if telling and not many:
-                look.news.extend(self._news(item, told))
+                look.news.extend(self._news(item, told, names))
         look.news.sort(key=lambda one: (one.item.event_us, one.item.trend_id, one.item.revision))
         return Look(mark, look.items, look.gone, look.news[:MAX_NEWS], many)
 
-    def _news(self, item: Item, told: Told) -> Iterator[News]:
+    def _news(self, item: Item, told: Told, names: dict[str, Name]) -> Iterator[News]:
         """The revisions of a trend that were not told yet."""
         before = self.items.get(item.trend_id)
         last = before.revision if before is not None else 0
         if item.revision - last > 1:
             for body in self._reader.after(item.trend_id, last, MAX_NEWS):
-                missed = self._item(Told(body, told.alerted_us))
+                missed = self._item(Told(body, told.alerted_us), names)
                 if missed is not None and missed.revision < item.revision:
                     yield News(missed, body)
         yield News(item, told.body)
@@ -104,13 +109,15 @@ class Board:
     def since(self, item: Item, since_us: int) -> Iterator[News]:
         """The revisions of a trend told at or after a time, oldest first. Raises `StoreError`."""
         for body in self._reader.after(item.trend_id, 0, MAX_NEWS):
-            told = self._item(Told(body, item.alerted_us))
+            told = self._item(Told(body, item.alerted_us), self._names.read()[1])
             if told is not None and told.event_us >= since_us:
                 yield News(told, body)
 
-    def _item(self, told: Told) -> Item | None:
+    def _item(self, told: Told, names: dict[str, Name]) -> Item | None:
         try:
-            return item_of(told)
+            item = item_of(told)
+            named = names.get(item.trend_id)
+            return item if named is None else item_of(told, named)
         except msgspec.DecodeError:
             self.refused += 1
             return None

@@ -42,6 +42,7 @@ DETAIL: Final[dict[str, Any]] = TREND | {
         "trend_id": "01KEB2", "name": "#catfall", "stage": "peaking", "kind": "hashtag",
         "signals": 1, "examples": 0,
     }],
+    "named": {"trend_id": "01KEB2XB80Y2HHF59AM4A2G21Y", "name": "Cats falling", "by": "person"},
     "feedback": {"real": 2, "noise": 0},
 }  # fmt: skip
 SERIES: Final = {
@@ -51,6 +52,7 @@ SERIES: Final = {
     "trends": [{"trend_id": TREND["trend_id"], "name": "#catdrop", "leads": True}],
 }
 SAID: Final = {"trend_id": TREND["trend_id"], "verdict": "real", "by": "maria"}
+NAMED: Final = {"trend_id": TREND["trend_id"], "name": "Cats falling", "category": "animals"}
 WRONG: Final = {"detail": "not a cursor of this list"}
 
 

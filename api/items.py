@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
+from api.names import Name
 from api.reader import Told
 from schemas.trends import Trend, decode
 
@@ -73,6 +74,8 @@ class Brief(msgspec.Struct, frozen=True):
     """The first few."""
     member_count: int
     spark: Spark
+    named_by: str
+    """Who gave the name: `person`, `model`, or nobody, and it is the one it came with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +101,16 @@ class Item:
     """What lists are sorted by."""
     brief: bytes
     """`Brief` as JSON."""
+    named: Name | None = None
+    """Put over the name that the trend came with."""
 
 
 _encoder = msgspec.json.Encoder()
 RISING: Final = ("emerging", "peaking")
 
 
-def item_of(told: Told) -> Item:
-    """Make an item of the newest revision of a trend.
+def item_of(told: Told, named: Name | None = None) -> Item:
+    """Make an item of the newest revision of a trend, with the name that was given to it.
 
     Raises
     ------
@@ -113,8 +118,16 @@ def item_of(told: Told) -> Item:
         Where it is no line of `trends.v1`.
     """
     trend = decode(told.body)
+    given = trend.name
+    if named is not None:
+        trend = msgspec.structs.replace(
+            trend,
+            name=named.name or trend.name,
+            summary=named.summary or trend.summary,
+            category=named.category or trend.category,
+        )
     members = [(one.kind, one.id) for one in trend.members]
-    words = [trend.name, trend.summary, trend.category or "", trend.kind]
+    words = [given, trend.name, trend.summary, trend.category or "", trend.kind]
     words += [word for one in trend.members for word in (one.label, one.id)]
     return Item(
         trend_id=trend.trend_id,
@@ -139,11 +152,12 @@ def item_of(told: Told) -> Item:
             "authors": float(trend.authors),
             "score": trend.score,
         },
-        brief=_encoder.encode(brief_of(trend, told.alerted_us)),
+        brief=_encoder.encode(brief_of(trend, told.alerted_us, named.by if named else "")),
+        named=named,
     )
 
 
-def brief_of(trend: Trend, alerted_us: int) -> Brief:
+def brief_of(trend: Trend, alerted_us: int, named_by: str = "") -> Brief:
     """What a list shows of a revision."""
     return Brief(
         trend_id=trend.trend_id,
@@ -169,6 +183,7 @@ def brief_of(trend: Trend, alerted_us: int) -> Brief:
         members=[Named(one.kind, one.label, one.reels) for one in trend.members[:SHOWN]],
         member_count=len(trend.members),
         spark=_spark(trend),
+        named_by=named_by,
     )
 
 

@@ -16,6 +16,7 @@ from api.board import Board, Look
 from api.feedback import Feedback, precision
 from api.hub import Event, Hub, time_of
 from api.items import Filter, Item, View, moment
+from api.names import Names
 from api.reader import Reader, StoreError
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ class Options:
     """A stream on which nothing happens says so as often."""
     feedback: Path | None = None
     """File of what people say; None: nothing is kept."""
+    names: Path | None = None
+    """File of names given to trends; None: there are none."""
     keys: tuple[str, ...] = ()
     """Keys of which a request needs one; none: it needs none."""
     rate: int = 0
@@ -64,7 +67,7 @@ class Radar:
     def __init__(self, reader: Reader, options: Options) -> None:
         self.reader = reader
         self.options = options
-        self.board = Board(reader, options.trends)
+        self.board = Board(reader, options.trends, Names(options.names))
         self.hub = Hub(options.events, options.streams)
         self.feedback = Feedback(options.feedback)
         self.trouble = ""
@@ -177,5 +180,6 @@ class Radar:
             "written_at": self._written,
             "trouble": self.trouble,
             "feedback": self.feedback.kept,
+            "names": self.options.names is not None,
             "reel_url": self.options.reel_url,
         }

@@ -1,7 +1,7 @@
 """Routes of what is told: new revisions to readers, and by people what they think of trends."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -12,6 +12,7 @@ from api.feedback import FeedbackError, Said
 from api.guard import COOKIE, Guard
 from api.hub import RESET, TooManyError
 from api.items import View
+from api.names import Name, add
 from api.radar import Radar
 from api.stream import EventStream
 
@@ -22,6 +23,13 @@ class Key(msgspec.Struct, forbid_unknown_fields=True):
     """What opens the page."""
 
     key: str
+
+
+def _takes(struct: type[msgspec.Struct], example: object) -> dict[str, Any]:
+    """What OpenAPI says of a body."""
+    schema = msgspec.json.schema_components([struct])[1][struct.__name__]
+    content = {"application/json": {"schema": schema, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def routes(radar: Radar, guard: Guard) -> APIRouter:
@@ -69,17 +77,7 @@ def routes(radar: Radar, guard: Guard) -> APIRouter:
         status_code=201,
         summary="Say that a trend is real or noise",
         description="Kept in a file; the last word of each person counts, `none` takes it back.",
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {
-                    "application/json": {
-                        "schema": msgspec.json.schema_components([Said])[1]["Said"],
-                        "example": described.SAID,
-                    }
-                },
-            }
-        },
+        openapi_extra=_takes(Said, described.SAID),
         responses={
             201: described.answer("What is said of it now.", {"real": 2, "noise": 0}),
             **described.wrong(404, 507),
@@ -96,6 +94,34 @@ def routes(radar: Radar, guard: Guard) -> APIRouter:
         except FeedbackError as error:
             raise HTTPException(507, str(error)) from None
         return as_json(verdicts, 201)
+
+    @router.post(
+        "/names",
+        status_code=201,
+        summary="Call a trend something else",
+        description="Shown in place of its own name, and before one by a model; an empty name "
+        "takes it back. Lines of `trends.v1` stay as they are.",
+        openapi_extra=_takes(Name, described.NAMED),
+        responses={
+            201: described.answer("The name.", described.NAMED),
+            **described.wrong(404, 507),
+            415: {"description": "The body is not said to be JSON."},
+            422: {"description": "The body is no name."},
+        },
+    )
+    async def rename(request: Request) -> Response:
+        given = await body_of(request, Name)
+        name = msgspec.structs.replace(given, by="person", of="", at=datetime.now(UTC))
+        path = radar.options.names
+        if name.trend_id not in radar.board.items:
+            raise HTTPException(404, "there is no trend of this id")
+        if path is None:
+            raise HTTPException(507, "there is no file for names: set serve_names")
+        try:
+            await reading(radar, lambda: add(path, name))
+        except OSError as error:
+            raise HTTPException(507, f"{path}: {error.strerror}") from None
+        return as_json(name, 201)
 
     @router.get(
         "/feedback",

@@ -49,6 +49,9 @@ def detail_of(radar: Radar, whole: Whole) -> bytes:
         }
         for item, signals, examples in radar.related(trend_id)
     ]  # fmt: skip
+    item = radar.board.items.get(trend_id)
+    named = item.named if item is not None else None
+    found["named"] = named
     found["feedback"] = radar.feedback.of(trend_id)
     return msgspec.json.encode(found)
 

@@ -324,6 +324,26 @@ def report(
 
 
 @app.command()
+def name(
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="The store that a replay or a run writes. Without it: the database of the "
+            "settings, or trends.db.",
+        ),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Name what is there now, and end.")] = False,
+) -> int:
+    """Have a language model name the trends of a store; the radar shows its names.
+
+    The settings beginning with name_ say which. Without one trends are named by their members.
+    """
+    from flows.name import name as run
+
+    return run(store, once)
+
+
+@app.command()
 def migrate() -> int:
     """Make the tables in the database of the settings, or bring them to this version."""
     from flows.migrate import migrate as run

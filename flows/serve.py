@@ -73,6 +73,7 @@ def opened(store: Path | None, settings: Settings) -> "tuple[Reader, Options]":
     from api.reader import StoreError
 
     feedback = Path(settings.serve_feedback) if settings.serve_feedback else None
+    names = Path(settings.serve_names) if settings.serve_names else None
     reader: Reader
     if store is None and settings.database_url:
         try:
@@ -88,6 +89,7 @@ def opened(store: Path | None, settings: Settings) -> "tuple[Reader, Options]":
         if not path.parent.is_dir():
             raise UserError(f"{path}: the folder {path.parent} does not exist")
         feedback = feedback or path.with_name(f"{path.name}.feedback.jsonl")
+        names = names or path.with_name(f"{path.name}.names.jsonl")
         reader = SqliteReader(path)
     try:
         reader.mark()
@@ -101,6 +103,7 @@ def opened(store: Path | None, settings: Settings) -> "tuple[Reader, Options]":
         poll_s=settings.serve_poll_seconds,
         heartbeat_s=settings.serve_heartbeat_seconds,
         feedback=feedback,
+        names=names,
         keys=keys_of(settings.serve_keys),
         rate=settings.serve_rate,
         hosts=_names(settings.serve_host),

@@ -412,12 +412,58 @@ class Settings(BaseSettings):
         "store, none for a database.",
         json_schema_extra=_unit("", result=False),
     )
+    serve_names: str = Field(
+        "",
+        description="File of names given to trends by people or `groundswell name`, JSON lines; "
+        "empty: beside the SQLite store, none for a database.",
+        json_schema_extra=_unit("", result=False),
+    )
     serve_reel_url: str = Field(
         "",
         pattern="^(https?://.*[{]reel_id[}].*)?$",
         description="Address of a reel on its platform, to link examples.",
         json_schema_extra=_unit("URL", result=False)
         | {"accepted": "`https://…{reel_id}…`; empty: no links"},
+    )
+
+    name_url: str = Field(
+        "",
+        pattern="^(https?://.+)?$",
+        description="Server that names trends, as OpenAI's: `/chat/completions` is added.",
+        json_schema_extra=_unit("URL", result=False)
+        | {"accepted": "`https://HOST/v1`; empty: none"},
+    )
+    name_model: str = Field(
+        "",
+        max_length=200,
+        description="Model that it is asked for.",
+        json_schema_extra=_unit("", result=False),
+    )
+    name_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of that server; never shown and never written down.",
+        json_schema_extra=_unit("", result=False),
+    )
+    name_language: str = Field(
+        "English",
+        min_length=1,
+        max_length=50,
+        description="Language of names and summaries.",
+        json_schema_extra=_unit("", result=False),
+    )
+    name_requests: int = Field(
+        600,
+        ge=1,
+        le=1_000_000,
+        description="Requests to that server in an hour at most.",
+        json_schema_extra=_unit("requests an hour", result=False),
+    )
+    name_timeout_seconds: float = Field(
+        20.0,
+        gt=0,
+        le=600,
+        description="Time that one answer may take.",
+        json_schema_extra=_unit("seconds", result=False),
     )
 
     @classmethod

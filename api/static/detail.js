@@ -4,7 +4,7 @@ import { addressOf, place } from "./address.js";
 import { chart, legend, tableOf } from "./chart.js";
 import { together } from "./graph.js";
 import { kindMark, stageMark, stagePill } from "./marks.js";
-import { isReport, judge } from "./source.js";
+import { isReport, judge, rename } from "./source.js";
 import { moment, percent, reason, say, short, span, times, whole } from "./words.js";
 
 const RANGES = [[2, "range2"], [7, "range7"], [0, "range_all"]];
@@ -12,13 +12,15 @@ const shown = { days: 7 };
 
 export function detail(trend, overview, now) {
   const told_at = trend.revisions[0]?.event_time ?? trend.event_time;
+  const name = trend.named?.name || trend.name;
   return el("article", { class: `trend stage-${trend.stage}`, "data-trend": trend.trend_id, "data-revision": trend.revision },
     el("a", { class: "back", href: addressOf({ ...place(), trend: "" }) }, "← ", say("back")),
     el("div", { class: "head" },
-      el("div", {}, el("h1", {}, told(trend.name, 120)),
+      el("div", {}, el("h1", {}, told(name, 120)),
         el("p", { class: "under" }, stagePill(trend.stage), el("span", { class: "kind" }, kindMark(trend.kind), say(trend.kind)),
           el("span", {}, say("started", moment(trend.started_at))), el("span", {}, say("alerted", moment(told_at))))),
-      judging(trend, overview)),
+      el("div", { class: "asides" }, judging(trend, overview), renaming(trend, overview))),
+    trend.named?.summary ? el("p", { class: "told" }, told(trend.named.summary, 500)) : "",
     el("p", { class: "why" }, told(reason(trend.why), 1500)),
     el("dl", { class: "facts" },
       fact(times(trend.growth), say("growth"), say("not_expected", short(trend.expected))),
@@ -104,6 +106,34 @@ function related(trend) {
   if (!trend.related?.length) return "";
   return el("div", {}, el("h2", {}, say("related")), el("ul", { class: "near" }, ...trend.related.map((one) =>
     el("li", {}, stageMark(one.stage), el("a", { href: addressOf({ ...place(), trend: one.trend_id }) }, told(one.name, 60)), el("small", {}, say("shares", one.signals, one.examples))))));
+}
+
+function renaming(trend, overview) {
+  if (isReport || overview?.names === false) return "";
+  const trouble = el("p", { class: "quiet", role: "status" });
+  const field = el("input", { type: "text", maxlength: 100, value: plain(trend.named?.name || trend.name), "aria-label": say("rename_hint"), title: say("rename_hint"), autocomplete: "off" });
+  const opener = el("button", { type: "button", class: "quietly", "aria-expanded": "false", onclick: () => open(true) }, say("rename"));
+  const form = el("form", {
+    class: "renaming", hidden: true,
+    onsubmit: async (event) => {
+      event.preventDefault();
+      try {
+        const { name } = await rename(trend, field.value.trim());
+        document.querySelector("h1").replaceChildren(told(name || trend.name, 120));
+        announce(say("thanks"));
+        open(false);
+      } catch (error) {
+        trouble.textContent = say("not_kept", error.message);
+      }
+    },
+  }, field, el("button", { class: "plainly" }, say("keep")), el("button", { type: "button", class: "plainly", onclick: () => open(false) }, say("cancel")), trouble);
+  const open = (shows) => {
+    form.hidden = !shows;
+    opener.hidden = shows;
+    opener.setAttribute("aria-expanded", String(shows));
+    (shows ? field : opener).focus();
+  };
+  return el("div", {}, opener, form);
 }
 
 function judging(trend, overview) {

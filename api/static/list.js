@@ -69,12 +69,13 @@ export function fill(list, items, now, fresh) {
   const there = new Map([...list.children].map((node) => [node.dataset.trend, node]));
   arrange(list, items.map((item) => {
     const old = there.get(item.trend_id);
-    if (old && Number(old.dataset.revision) === item.revision && old.dataset.lang === document.documentElement.lang) {
+    if (old && Number(old.dataset.revision) === item.revision && old.dataset.name === item.name && old.dataset.lang === document.documentElement.lang) {
       old.querySelector("a").setAttribute("href", addressOf({ ...place(), trend: item.trend_id }));
       old.querySelector(".age time").textContent = span(now - Date.parse(item.started_at));
       return old;
     }
     const node = row(item, now);
+    node.dataset.name = item.name;
     node.dataset.lang = document.documentElement.lang;
     if (fresh.has(item.trend_id)) node.classList.add("fresh");
     return node;

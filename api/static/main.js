@@ -90,12 +90,13 @@ async function more(event) {
 async function showTrend(id, number) {
   const trend = await trendOf(id);
   if (number !== state.asked) return;
-  document.title = `${plain(trend.name)} · Groundswell`;
+  document.title = `${plain(trend.named?.name || trend.name)} · Groundswell`;
   const before = parts.main.querySelector("article");
   const opened = before?.dataset.trend !== id;
-  if (!opened && Number(before.dataset.revision) === trend.revision && before.lang === document.documentElement.lang) return;
+  if (!opened && Number(before.dataset.revision) === trend.revision && before.dataset.name === (trend.named?.name ?? "") && before.lang === document.documentElement.lang) return;
   const article = detail(trend, state.overview, now());
   article.lang = document.documentElement.lang;
+  article.dataset.name = trend.named?.name ?? "";
   parts.main.replaceChildren(article);
   if (opened) {
     scrollTo(0, 0);

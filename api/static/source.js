@@ -97,6 +97,10 @@ export function judge(trend, verdict) {
   return sent("v1/feedback", { trend_id: trend.trend_id, revision: trend.revision, verdict, by: whoAmI() });
 }
 
+export function rename(trend, name) {
+  return sent("v1/names", { trend_id: trend.trend_id, name });
+}
+
 export function openWith(key) {
   return sent("v1/session", { key });
 }

@@ -223,6 +223,21 @@ def test_what_people_say_is_kept_and_counted(desk: Page, tmp_path: Path) -> None
     assert len({one["by"] for one in said}) == 1
 
 
+def test_a_trend_is_called_what_people_call_it(desk: Page, tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    put(path, [trend(5)])
+    with serving(path, names=tmp_path / "names.jsonl") as server:
+        desk.goto(f"{server.address}/#trend=01KT000005")
+        desk.click("text=Call it something else")
+        desk.fill(".renaming input", "<b>Mine</b>")
+        desk.keyboard.press("Enter")
+        expect(desk.locator("h1")).to_have_text("<b>Mine</b>")
+        desk.click("text=All trends")
+        expect(desk.locator(".row h3")).to_have_text("<b>Mine</b>")
+        desk.fill("#search", "#trend5")  # it is still found by the name that it came with
+        expect(desk.locator(".row")).to_have_count(1)
+
+
 def test_a_radar_with_a_key_asks_for_it(desk: Page, store: Path) -> None:
     with serving(store, keys=("a-key-of-some-length",)) as server:
         desk.goto(server.address)
