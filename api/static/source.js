@@ -105,15 +105,33 @@ export function openWith(key) {
   return sent("v1/session", { key });
 }
 
+const AGAIN_MS = 5000;
+
 // Call back with each trend that has news; the browser connects again by itself, and says from where.
+// A page that nobody sees lets go: a browser has few connections to one server for all of its tabs.
 export function listen(onTrend, onReset, onState) {
   if (isReport) return;
-  const events = new EventSource("v1/stream?view=brief");
-  events.addEventListener("trend", (event) => onTrend(JSON.parse(event.data)));
-  events.addEventListener("reset", onReset);
-  events.addEventListener("open", () => onState(true));
-  events.addEventListener("error", () => {
-    onState(false);
-    if (events.readyState === EventSource.CLOSED) setTimeout(() => listen(onTrend, onReset, onState), 5000);
+  let events = null;
+  const open = () => {
+    if (document.hidden || events) return;
+    const mine = new EventSource("v1/stream?view=brief");
+    events = mine;
+    mine.addEventListener("trend", (event) => onTrend(JSON.parse(event.data)));
+    mine.addEventListener("reset", onReset);
+    mine.addEventListener("open", () => onState(true));
+    mine.addEventListener("error", () => {
+      onState(false);
+      if (mine.readyState !== EventSource.CLOSED || events !== mine) return;
+      events = null;
+      setTimeout(open, AGAIN_MS);
+    });
+  };
+  addEventListener("visibilitychange", () => {
+    if (!document.hidden) open();
+    else if (events) {
+      events.close();
+      events = null;
+    }
   });
+  open();
 }

@@ -1,5 +1,7 @@
 """One trend, one signal, what people say of it; and answers that are none."""
 
+import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -218,4 +220,6 @@ def test_the_api_describes_itself_with_examples(client: Client) -> None:
             assert content, (path, method)
             if "application/json" in content:
                 assert content["application/json"]["example"], (path, method)
+    refs = re.findall(r'"\$ref": ?"#/components/schemas/([^"]+)"', json.dumps(told))
+    assert {*refs} <= told["components"]["schemas"].keys()
     assert told["components"]["schemas"].keys() >= {"Trend", "Brief", "Member", "Page"}

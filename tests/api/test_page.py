@@ -19,6 +19,7 @@ pytestmark = pytest.mark.browser
 SHOTS = Path(__file__).parents[2] / ".cache" / "screenshots"
 SHOWN = " ".join(HOSTILE.replace("\u202e", "").replace("\u202c", "").split("\x1b")[0].split())
 MOST_BYTES = 100_000
+expect.set_options(timeout=20_000)  # a build machine may be busy
 
 CONTRAST = """() => {
   const channel = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
@@ -82,7 +83,7 @@ def desk(browser: Browser) -> Iterator[Page]:
 
 def watched(context: BrowserContext, errors: list[str]) -> Page:
     """A page whose errors are noted."""
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     page = context.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on(

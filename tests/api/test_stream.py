@@ -1,5 +1,6 @@
 """The stream over a real connection: what is new, from where one was, to everyone, and its end."""
 
+import asyncio
 import json
 import os
 import signal
@@ -15,6 +16,12 @@ from typing import Any
 import httpx
 import pytest
 
+from api.board import News
+from api.hub import RESET, START, Hub
+from api.items import Filter, item_of
+from api.reader import Told
+from api.stream import EventStream
+from schemas.trends import encode
 from tests.api.trends import later, put, serving, trend
 
 ROOT = Path(__file__).parents[2]
@@ -117,18 +124,57 @@ def test_an_id_that_is_none_is_told_to_look_again(path: Path, last: str) -> None
             assert Reading(response).event()[0] == "reset"
 
 
-def test_a_reader_that_the_ring_has_passed_is_told_to_look_again(path: Path) -> None:
-    """It reads nothing until more has happened than is kept and than sockets hold."""
-    with serving(path, events=5) as server, reading(server.address) as stream:
-        stream.comment()
-        for first in range(100, 1300, 300):
-            put(path, [trend(number) for number in range(first, first + 300)])
-            known = first + 300 - 100 + 1
-            deadline = time.monotonic() + WAIT_S
-            while len(server.radar.board.items) < known and time.monotonic() < deadline:
-                time.sleep(0.02)
-        names = {stream.event()[0] for _ in range(3)}
-        assert "reset" in names
+def news(*numbers: int) -> list[News]:
+    """Revisions as the board finds them."""
+    bodies = [encode(trend(number)) for number in numbers]
+    return [News(item_of(Told(body, 0)), body) for body in bodies]
+
+
+def test_a_reader_that_the_ring_has_passed_is_told_to_look_again() -> None:
+    async def read() -> list[bytes]:
+        hub = Hub(length=5, most=1)
+        chunks = hub.read(Filter(), "brief", 60.0)
+        found = [await anext(chunks)]
+        hub.tell(news(1, 2))
+        found.append(await anext(chunks))
+        hub.tell(news(*range(3, 9)))  # six, while it was away
+        found.append(await anext(chunks))
+        hub.tell(news(9))
+        found.append(await anext(chunks))
+        hub.reset()
+        found.append(await anext(chunks))
+        hub.close()
+        assert [chunk async for chunk in chunks] == []
+        assert hub.readers == 0
+        return found
+
+    start, two, reset, one, again = asyncio.run(read())
+    assert start == START
+    assert two.count(b"event: trend") == 2
+    assert reset == again == RESET
+    assert one.count(b"event: trend") == 1
+
+
+def test_a_reader_that_takes_nothing_is_cut_off() -> None:
+    async def stall() -> int:
+        hub = Hub(length=5, most=1)
+        sent = 0
+
+        async def send(_: object) -> None:
+            nonlocal sent
+            sent += 1
+            if sent > 1:
+                await asyncio.Event().wait()
+
+        async def receive() -> dict[str, str]:
+            await asyncio.Event().wait()
+            return {}
+
+        stream = EventStream(hub.read(Filter(), "brief", 60.0), stalled_s=0.05)
+        await stream({}, receive, send)
+        return hub.readers
+
+    assert asyncio.run(stall()) == 0
 
 
 def test_only_so_many_readers_are_let_in(path: Path) -> None:

@@ -132,7 +132,7 @@ def serving(path: Path, **changes: Any) -> Iterator[Serving]:
     """Serve a store on a free port until the end of the block."""
     app = application(path, **changes)
     ready = threading.Event()
-    config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=5)
     with listen("127.0.0.1", 0) as at:
         server = Server(config, app.radar, ready.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [at]})
