@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 import msgspec
 from fastapi import FastAPI, HTTPException, Request, Response
@@ -12,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from api import described, details, lists, page, telling
 from api.guard import Guard
 from api.radar import Radar
+from api.stream import Receive, Scope, Send
 
 SUMMARY = "Which sounds, hashtags and phrases of short videos are taking off."
 
@@ -32,7 +32,7 @@ class Application:
             self.api.include_router(router, prefix="/v1")
         _pages(self.api, radar)
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         await self._guard(scope, receive, send)
 

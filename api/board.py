@@ -20,6 +20,9 @@ from api.reader import Reader, Told
 MAX_NEWS: Final = 1_000
 """Revisions between two looks that are told one by one; more are told as "look again"."""
 
+AT_ONCE: Final = 500
+"""Trends that are read at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class News:
@@ -85,7 +88,7 @@ class Board:
         ]
         look = Look(mark, gone=[trend for trend in known if trend not in newest])
         many = telling and len(new) > MAX_NEWS
-        for told in self._reader.told(new):
+        for told in self._told(new):
             item = self._item(told, names)
             if item is None:
                 continue
@@ -94,6 +97,11 @@ class Board:
                 look.news.extend(self._news(item, told, names))
         look.news.sort(key=lambda one: (one.item.event_us, one.item.trend_id, one.item.revision))
         return Look(mark, look.items, look.gone, look.news[:MAX_NEWS], many)
+
+    def _told(self, trends: list[str]) -> Iterator[Told]:
+        """Their newest revisions, some at a time: all of a large store would take its room."""
+        for at in range(0, len(trends), AT_ONCE):
+            yield from self._reader.told(trends[at : at + AT_ONCE])
 
     def _news(self, item: Item, told: Told, names: dict[str, Name]) -> Iterator[News]:
         """The revisions of a trend that were not told yet."""

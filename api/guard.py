@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
-from api.stream import Message, Receive, Scope, Send
+from api.stream import Asgi, Message, Receive, Scope, Send
 
 COOKIE: Final = "groundswell_key"
 CLIENTS: Final = 10_000
@@ -82,7 +82,7 @@ class Guard:
     """ASGI middleware. `hosts` empty: any host name is accepted."""
 
     def __init__(
-        self, app: object, hosts: frozenset[str], keys: Sequence[str], per_minute: int
+        self, app: Asgi, hosts: frozenset[str], keys: Sequence[str], per_minute: int
     ) -> None:
         self._app = app
         self._hosts = hosts
@@ -92,7 +92,7 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)  # type: ignore[operator]
+            await self._app(scope, receive, send)
             return
 
         async def safely(message: Message) -> None:
@@ -105,7 +105,7 @@ class Guard:
         if refusal is not None:
             await _refuse(safely, *refusal)
             return
-        await self._app(scope, receive, safely)  # type: ignore[operator]
+        await self._app(scope, receive, safely)
 
     def _refusal(self, scope: Scope, headers: dict[bytes, str]) -> Refusal | None:
         return self._shape(scope, headers) or (
