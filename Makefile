@@ -17,8 +17,8 @@ setup: .venv/core.done ## make .venv and install Groundswell in it
 demo: .venv/core.done ## simulate some days of reels, find their trends, in a terminal show them as a page
 	$(BIN)/groundswell demo
 
-test: .venv/test.done .cache/kafka/done .cache/services.done ## run the test suite (without the slow tests)
-	$(BIN)/python -m pytest
+test: .venv/test.done .cache/kafka/done .cache/services.done ## run the test suite (without the slow tests), two files of it at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 soak: .venv/test.done .cache/kafka/done .cache/services.done ## run the slow tests too: kills, failing disks, damaged files (an hour)
 	$(BIN)/python -m pytest -m "slow or not slow"
@@ -30,6 +30,7 @@ check: .venv/dev.done ## lint, types, import walls, generated files
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m schemas.export --check
 	$(BIN)/python -m flows.settings_doc --check
+	$(BIN)/python -m flows.metrics_doc --check
 
 bench: .venv/core.done ## measure the throughput of the whole flow beside yardsticks
 	$(BIN)/python benchmarks/throughput.py
@@ -37,9 +38,10 @@ bench: .venv/core.done ## measure the throughput of the whole flow beside yardst
 bench-quality: .venv/evaluation.done ## measure how well trends are found, beside all rivals (an hour)
 	$(BIN)/python -m benchmarks.quality --json quality.json --png quality.png
 
-docs: .venv/core.done ## write the generated files: schemas and the list of settings
+docs: .venv/core.done ## write the generated files: schemas, the lists of settings and of metrics
 	$(BIN)/python -m schemas.export
 	$(BIN)/python -m flows.settings_doc
+	$(BIN)/python -m flows.metrics_doc
 
 lock: .venv/dev.done ## choose the newest versions pyproject.toml allows and write the constraints
 	$(call compile,constraints.txt,--extra dev --upgrade)
