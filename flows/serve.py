@@ -56,12 +56,9 @@ def serve(store: Path | None, port: int | None, console: Console, *, any_port: b
         shown = f"[{host}]" if ":" in host else host
 
         def ready() -> None:
-            console.print(
-                f"Radar: http://{shown}:{number}/  (Ctrl-C ends it)",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
+            _say(console, f"Radar: http://{shown}:{number}/  (Ctrl-C ends it)")
+            if reader.mark() is None:
+                _say(console, f"{plain(reader.name)} is not there yet; a run or replay makes it")
 
         server.serve(Radar(reader, options), version("groundswell"), at, ready)
     return 0
@@ -109,6 +106,10 @@ def opened(store: Path | None, settings: Settings) -> "tuple[Reader, Options]":
         hosts=_names(settings.serve_host),
         reel_url=settings.serve_reel_url,
     )
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _is_loopback(host: str) -> bool:

@@ -200,7 +200,7 @@ def test_no_name_breaks_it(client: Client, kind: str, name: str) -> None:
 )
 def test_no_body_breaks_it(client: Client, body: object) -> None:
     content = body if isinstance(body, bytes) else msgspec.json.encode(body)
-    for path in ("/v1/feedback", "/v1/session"):
+    for path in ("/v1/feedback", "/v1/names", "/v1/session"):
         answer = client.post(path, content=content, headers={"content-type": "application/json"})
         assert answer.status_code < 500
 
