@@ -195,12 +195,12 @@ def test_news_appears_without_loading_the_page_again(desk: Page, tmp_path: Path)
         assert desk.evaluate("window.same") is True
 
 
-def test_a_server_that_goes_away_is_told_and_found_again(desk: Page, store: Path) -> None:
+def test_a_server_that_goes_away_is_told_and_what_it_said_stays(desk: Page, store: Path) -> None:
     with serving(store) as server:
         desk.goto(server.address)
         expect(desk.locator(".pulse")).to_have_text("Live")
     expect(desk.locator(".pulse")).to_have_text("Connection lost, trying again")
-    expect(desk.locator(".row")).to_have_count(50)  # what is known stays
+    expect(desk.locator(".row")).to_have_count(50)
 
 
 def test_what_people_say_is_kept_and_counted(desk: Page, tmp_path: Path) -> None:
@@ -222,6 +222,20 @@ def test_what_people_say_is_kept_and_counted(desk: Page, tmp_path: Path) -> None
     said = [json.loads(line) for line in path.with_suffix(".jsonl").read_bytes().splitlines()]
     assert [one["verdict"] for one in said] == ["real", "noise", "real"]
     assert len({one["by"] for one in said}) == 1
+
+
+def test_examples_lead_to_the_platform_and_nowhere_else(desk: Page, tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    put(path, [trend(5, examples=("12", '"/../?a=b#"'))])
+    with serving(path, reel_url="https://video.example/{reel_id}/") as server:
+        desk.goto(f"{server.address}/#trend=01KT000005")
+        links = desk.locator(".reels a")
+        expect(links).to_have_count(2)
+        expect(links.first).to_have_attribute("href", "https://video.example/12/")
+        expect(links.last).to_have_attribute(
+            "href", "https://video.example/%22%2F..%2F%3Fa%3Db%23%22/"
+        )
+        expect(links.last).to_have_attribute("rel", "noreferrer noopener")
 
 
 def test_a_trend_is_called_what_people_call_it(desk: Page, tmp_path: Path) -> None:
