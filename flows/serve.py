@@ -103,7 +103,7 @@ def opened(store: Path | None, settings: Settings) -> "tuple[Reader, Options]":
         names=names,
         keys=keys_of(settings.serve_keys),
         rate=settings.serve_rate,
-        hosts=_names(settings.serve_host),
+        hosts=_names(settings),
         reel_url=settings.serve_reel_url,
     )
 
@@ -119,8 +119,11 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _names(host: str) -> frozenset[str]:
+def _names(settings: Settings) -> frozenset[str]:
     """Names under which the radar is asked for; none: any."""
     from api.guard import LOOPBACK
 
-    return LOOPBACK | {host.casefold()} if _is_loopback(host) else frozenset()
+    given = {name.strip().casefold() for name in settings.serve_hosts.split(",") if name.strip()}
+    if _is_loopback(settings.serve_host):
+        return LOOPBACK | given | {settings.serve_host.casefold()}
+    return frozenset(given)

@@ -387,6 +387,13 @@ class Settings(BaseSettings):
         description="Port of the radar; 0: any that is free.",
         json_schema_extra=_unit("", result=False),
     )
+    serve_hosts: str = Field(
+        "",
+        max_length=2_000,
+        description="Names under which a proxy in front asks for the radar, with commas; on "
+        "loopback its own names are accepted besides, elsewhere any if this is empty.",
+        json_schema_extra=_unit("", result=False),
+    )
     serve_keys: SecretStr = Field(
         SecretStr(""),
         description="Keys of which a request to the radar needs one, with commas; never shown.",

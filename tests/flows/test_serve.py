@@ -91,6 +91,11 @@ def test_settings_reach_the_radar(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert options.rate == 60
     assert options.feedback == tmp_path / "t.db.feedback.jsonl"
     assert options.hosts == {"localhost", "127.0.0.1", "[::1]"}
+    monkeypatch.setenv("GROUNDSWELL_SERVE_HOSTS", "Radar.example, other.example")
+    reader, options = opened(path, load())
+    reader.close()
+    assert options.hosts == {"localhost", "127.0.0.1", "[::1]", "radar.example", "other.example"}
+    monkeypatch.delenv("GROUNDSWELL_SERVE_HOSTS")
     monkeypatch.setenv("GROUNDSWELL_SERVE_HOST", "0.0.0.0")
     monkeypatch.setenv("GROUNDSWELL_SERVE_FEEDBACK", "kept.jsonl")
     reader, options = opened(path, load())
