@@ -1,5 +1,6 @@
 """The radar over PostgreSQL answers as over the embedded store."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -7,13 +8,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from api.app import Application
 from api.board import Board
 from api.postgres import PostgresReader
+from api.radar import Radar
 from api.reader import MAX_REVISIONS, StoreError
 from api.sqlite import SqliteReader
 from operators.sinks import postgres as sink
 from schemas.trends import Trend
-from tests.api.trends import challenge, later, put, trend
+from tests.api.client import Client
+from tests.api.trends import challenge, later, options, put, trend
+from tests.services.postgres import query
 
 pytestmark = pytest.mark.services
 
@@ -102,3 +107,21 @@ def test_a_long_life_is_cut(tables: str, reader: PostgresReader) -> None:
     assert whole is not None
     assert len(whole.revisions) == MAX_REVISIONS
     assert whole.newest == told[-1]
+
+
+def test_who_may_only_read_can_serve_it(tables: str, tmp_path: Path) -> None:
+    write(tables, [trend(1), later(trend(1)), trend(2)])
+    query(tables, "CREATE ROLE looks LOGIN IN ROLE groundswell_reader")
+    try:
+        url = re.sub("//[^@]*@", "//looks@", tables)
+        radar = Radar(PostgresReader(url), options(tmp_path / "none.db"))
+        with Client(Application(radar, "0")) as client:
+            assert client.get("/healthz").status_code == 200
+            items = client.get("/v1/trends?sort=newest").json()["items"]
+            assert [item["trend_id"] for item in items] == ["01KT000002", "01KT000001"]
+            whole = client.get("/v1/trends/01KT000001").json()
+            assert (whole["revision"], len(whole["revisions"]), whole["links"]) == (2, 2, [])
+            assert len(whole["series"]) == 24
+            assert client.get("/v1/overview").json()["written_at"]
+    finally:
+        query(tables, "DROP ROLE looks")
