@@ -149,6 +149,7 @@ def test_settings_that_change_no_result_are_known() -> None:
     same = settings.keys() - affecting_result(settings).keys()
     ways = {name for name in same if name.startswith("kafka_")}
     ways |= {name for name in same if name.startswith(("alert_", "database_", "redis_", "sink_"))}
+    ways |= {name for name in same if name.startswith(("serve_", "name_"))}
     assert same - ways == {
         "batch_size",
         "epoch_seconds",
