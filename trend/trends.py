@@ -209,6 +209,18 @@ def extends(longer: str, phrase: str) -> bool:
     return f" {phrase} " in f" {longer} "
 
 
+def parts_of(phrase: str) -> list[str]:
+    """Return the phrases that a phrase holds word by word, itself among them.
+
+    Example:
+        >>> parts_of("the cat drop")
+        ['the', 'the cat', 'the cat drop', 'cat', 'cat drop', 'drop']
+    """
+    words = phrase.split(" ")
+    stops = range(1, len(words) + 1)
+    return [" ".join(words[i:j]) for i in range(len(words)) for j in stops if i < j]
+
+
 def trend_id(signal: int, onset: int, tick_seconds: int) -> str:
     """Return a trend's id in the form of a ULID: its beginning, then a hash of its first signal.
 

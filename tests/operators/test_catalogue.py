@@ -71,7 +71,7 @@ def test_texts_and_authors_are_those_of_the_reels_known_at_a_tick(size: int) -> 
     assert ticks.tolist() == [tick for _, tick in found]
     assert authors.tolist() == [reel + 1 for reel in known]
     assert texts.tolist() == [reel + 2 for reel in known]
-    again = KnownReels(catalogue, 40).reels(wanted[::-1])
+    again = KnownReels(catalogue, 40).reels(wanted)
     assert again[0].tolist() == authors.tolist()
 
 
