@@ -7,6 +7,7 @@ in blocks that are kept sorted by hash and merged as they grow old.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -182,8 +183,8 @@ class Catalogue:
     def volume(self, tick: int, ticks: int) -> npt.NDArray[np.int64]:
         """Return the reels in so many ticks, int64[ticks], `tick` first; 0 where none is kept."""
         oldest = self._oldest(tick)
-        get, first = self._per_tick.get, max(tick - ticks, oldest - 1)
-        reels = [get(at, 0) for at in range(tick, first, -1)]
+        those = range(tick, max(tick - ticks, oldest - 1), -1)
+        reels = list(map(self._per_tick.get, those, repeat(0)))
         return np.array(reels + [0] * (ticks - len(reels)), np.int64)
 
     def _oldest(self, tick: int) -> int:

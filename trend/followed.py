@@ -4,6 +4,7 @@ Columns, a row a signal, so that a tick's reports are taken by one kernel; what 
 `trend.trends.Signal`, which knows its row.
 """
 
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -84,8 +85,7 @@ class Followed:
 
     def rows(self, keys: npt.NDArray[np.uint64]) -> I64:
         """Return the row of each signal, NONE where it is not followed."""
-        get = self._rows.get
-        return np.array([get(key, NONE) for key in keys.tolist()], np.int64)
+        return np.array(list(map(self._rows.get, keys.tolist(), repeat(NONE))), np.int64)
 
     def quiet_since(self, tick: int) -> list[int]:
         """Return the signals whose last burst was before `tick`."""

@@ -119,12 +119,3 @@ def forget(pairs: Records, after: Int) -> Int:
             pairs[at].tick = tick
             count += 1
     return count
-
-
-@kernel
-def later(pairs: Records, after: Int) -> Int:
-    """Return how many pairs are of later ticks than `after`."""
-    count = 0
-    for at in range(pairs.size):
-        count += pairs[at].key != 0 and pairs[at].tick > after
-    return count

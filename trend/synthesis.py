@@ -174,6 +174,7 @@ class Synthesis:
                     continue
                 trend = self._begin(signal)
             trend.signals[key] = signal
+            trend.communities += signal.kind == COMMUNITY
             held |= {part.hash: trend.id for part in signal.parts if part.hash not in held}
             trend.changed()
             trend.improbable(log10_p, value)
@@ -187,9 +188,10 @@ class Synthesis:
         """Return what the communities in trends consist of, each with the first such trend."""
         held: dict[int, str] = {}
         for name, trend in self.trends.items():
-            for signal in trend.signals.values():
-                for part in signal.parts:
-                    held.setdefault(part.hash, name)
+            if trend.communities:
+                for signal in trend.signals.values():
+                    for part in signal.parts:
+                        held.setdefault(part.hash, name)
         return held
 
     def _united(self, signal: Signal, held: dict[int, str]) -> Trend | None:
@@ -342,6 +344,7 @@ class Synthesis:
             del self._phrases[signal.id]
         trend = self.trends[owner]
         del trend.signals[key]
+        trend.communities -= signal.kind == COMMUNITY
         trend.changed()
         if not trend.signals:
             del self.trends[owner], self._by_number[trend.number]

@@ -90,6 +90,8 @@ class Trend:
     number: int
     """Its place among those alive, and in the records of `JUDGED`."""
     signals: dict[int, Signal]
+    communities: int = 0
+    """How many of them are."""
     name: str = ""
     """As told last."""
     log10_p: float = 0.0
