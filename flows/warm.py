@@ -63,7 +63,7 @@ def warm() -> None:
     simulated = SimulatorSettings(
         seed=1, days=DAYS, reels_per_day=REELS_PER_DAY, pairs=PAIRS, malformed=0.01
     )
-    settings = load()
+    settings = load(graph=True)
     with TemporaryDirectory(prefix="groundswell-") as folder:
         reels = simulate_to(Path(folder), simulated).reels_file
         _flow(settings, reels, Path(folder, "trends.jsonl"))
@@ -79,7 +79,7 @@ def _flow(settings: Settings, reels: Path, trends: Path) -> None:
 
     source = FileSource([str(reels)], LINES)
     ends = Ends(source, source.list_parts(), [TrendsFile(trends)])
-    cli_main(build(settings.model_copy(update={"graph": True}), ends))  # type: ignore[no-untyped-call]
+    cli_main(build(settings, ends))  # type: ignore[no-untyped-call]
 
 
 def _tables(settings: Settings) -> None:
