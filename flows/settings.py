@@ -335,6 +335,34 @@ class Settings(BaseSettings):
         description="How long a service may be away, or refuse, before the run stops.",
         json_schema_extra=_unit("seconds", result=False),
     )
+    sound_seconds: float = Field(
+        300.0,
+        ge=5,
+        le=500,
+        description="How much of a media file is listened to.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    sound_file_mb: int = Field(
+        512,
+        ge=1,
+        le=65_536,
+        description="Size of a media file from which on it is refused.",
+        json_schema_extra=_unit("MiB", result=False),
+    )
+    sound_memory_mb: int = Field(
+        1024,
+        ge=256,
+        le=16_384,
+        description="Address space of the process that decodes a media file.",
+        json_schema_extra=_unit("MiB", result=False),
+    )
+    sound_cpu_seconds: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="Processor time that decoding a media file may take; twice that by the clock.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
 
     @classmethod
     def settings_customise_sources(
