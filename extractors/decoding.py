@@ -33,6 +33,8 @@ CODECS: Final = frozenset(
 MAX_CHANNELS: Final = 16
 RATES: Final = (1_000, 384_000)
 MAX_STREAMS: Final = 32
+STREAMED: Final = 0xFFFF0000
+"""Sizes from here on say that the length was not known when a WAV was written."""
 MAX_BAD_PACKETS: Final = 100
 MAX_CHANGES: Final = 16
 """Times that rate or channels may change within a file."""
@@ -126,8 +128,7 @@ def _tell(limits: Limits, source: int, samples: int) -> dict[str, Any]:
     import av
 
     with os.fdopen(source, "rb", buffering=0) as file, os.fdopen(samples, "wb") as out:
-        if os.fstat(source).st_size == 0:
-            raise UnheardError("empty", "has no bytes")
+        _believe(source, os.fstat(source).st_size)
         try:
             media = av.open(
                 file,
@@ -146,6 +147,15 @@ def _tell(limits: Limits, source: int, samples: int) -> dict[str, Any]:
             raise UnheardError("broken", f"is no media that is known: {_said(error)}") from None
         with media:
             return _decode(media, limits, out)
+
+
+def _believe(source: int, size: int) -> None:
+    if size == 0:
+        raise UnheardError("empty", "has no bytes")
+    head = os.pread(source, 12, 0)
+    says = int.from_bytes(head[4:8], "little")
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE" and 2 * size < says < STREAMED:
+        raise UnheardError("lying", f"its header says {says:,} bytes, it has {size:,}")
 
 
 def _said(error: Exception) -> str:

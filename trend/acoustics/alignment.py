@@ -2,10 +2,12 @@
 
 A proposal says at which tempo, pitch and place. The query's peaks are moved there and each looks
 for a known peak nearby; a line through those pairs says tempo and place more exactly, and so on
-with narrower bounds. What remains is beside how many pairs chance would make: as many as there are
-known peaks in the area searched.
+with narrower bounds. Beside what remains is told how many pairs chance would make. Songs have
+beats and keys, so that many peaks of two of the same tempo lie on each other anyway: chance keeps
+the times of the known peaks and how often each pitch is there, and only which is when is lost.
 """
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -19,6 +21,7 @@ _OCTAVES: Final = np.array([0.035, 0.025, 0.02, 0.01])
 """How far a pair may be apart, step by step."""
 _DRIFT: Final = 0.04
 _FEWEST: Final = 4
+_PITCHES: Final = 10 * OCTAVE
 
 I32 = npt.NDArray[np.int32]
 F64 = npt.NDArray[np.float64]
@@ -71,13 +74,11 @@ def _align(
         wide = _FRAMES[step] * FRAME
         high = _OCTAVES[step] * OCTAVE
         pairs = 0
-        inside = 0
         first = 0
         shifts = 0.0
         for i in range(time.size):
             t = slope * time[i] + start
             p = pitch[i] + shift
-            inside += 0 <= t <= known_time[-1]
             while first < known_time.size and known_time[first] < t - wide:
                 first += 1
             best = 2.0
@@ -103,7 +104,7 @@ def _align(
             slope, start = _line(heard[:pairs], known[:pairs], slope, proposed)
             shift = shifts / pairs
         else:
-            chance = inside * _density(known_time, known_pitch) * 4.0 * wide * high
+            chance = _chance(time, pitch, known_time, known_pitch, slope, start, shift, wide, high)
     out[0] = pairs
     out[1] = chance
     out[2] = slope
@@ -124,12 +125,33 @@ def _line(heard: F64, known: F64, slope: float, proposed: float) -> tuple[float,
 
 
 @njit(cache=True, nogil=True)
-def _density(time: I32, pitch: I32) -> float:
-    """Peaks per unit of time and of pitch, where half of them are."""
-    order = np.sort(pitch)
-    quarter = order.size // 4
-    octaves = order[order.size - 1 - quarter] - order[quarter]
-    long = time[-1] - time[0]
-    if octaves <= 0 or long <= 0:
-        return 0.0
-    return 0.5 * time.size / (octaves * long)
+def _chance(
+    time: I32,
+    pitch: I32,
+    known_time: I32,
+    known_pitch: I32,
+    slope: float,
+    start: float,
+    shift: float,
+    wide: float,
+    high: float,
+) -> float:
+    """Pairs that there would be if the known peaks had their times and pitches independently."""
+    upto = np.zeros(_PITCHES + 1, np.int64)
+    for p in known_pitch:
+        upto[min(_PITCHES, max(0, p) + 1)] += 1
+    upto = np.cumsum(upto)
+    pairs = 0.0
+    first = 0
+    last = 0
+    for i in range(time.size):
+        t = slope * time[i] + start
+        while first < known_time.size and known_time[first] < t - wide:
+            first += 1
+        while last < known_time.size and known_time[last] <= t + wide:
+            last += 1
+        low = min(_PITCHES, max(0, math.ceil(pitch[i] + shift - high)))
+        top = min(_PITCHES, max(0, math.floor(pitch[i] + shift + high) + 1))
+        alike = (upto[top] - upto[low]) / known_pitch.size
+        pairs += min(1.0, (last - first) * alike)
+    return pairs

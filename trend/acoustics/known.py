@@ -20,10 +20,11 @@ from trend.acoustics.landmarks import DENSE, THIN, landmarks
 from trend.acoustics.peaks import FRAMES_PER_SECOND, Peaks, pack, unpack
 from trend.acoustics.proposals import propose, scratch
 
-ENOUGH: Final = 12.0
+ENOUGH: Final = 9.0
 """Evidence from which on a query is a known sound (`benchmarks.sounds`)."""
-SURE: Final = 40.0
+SURE: Final = 25.0
 """Evidence from which on no other sound is looked at."""
+UNSURE: Final = 0.2
 FEW: Final = 4 * DENSE
 FEWEST_PAIRS: Final = 12
 BUDGET: Final = 100_000
@@ -186,7 +187,11 @@ class KnownSounds:
 
 
 def evidence(found: Alignment) -> float:
-    """Return by how many deviations there are more pairs than by chance; 0 for very few pairs."""
+    """Return by how many deviations there are more pairs than by chance, at least 0.
+
+    How many chance makes is known to a fifth only, so that a long query is no surer of it.
+    """
     if found.pairs < FEWEST_PAIRS:
         return 0.0
-    return max(0.0, (found.pairs - found.chance) / float(np.sqrt(found.chance + 1)))
+    deviation = np.sqrt(1 + found.chance + (UNSURE * found.chance) ** 2)
+    return max(0.0, (found.pairs - found.chance) / float(deviation))

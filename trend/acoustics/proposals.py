@@ -218,7 +218,7 @@ def _count(
 @inlined
 def _believed(tempo: np.int64, height: np.int64) -> bool:
     some = abs(tempo + height) <= BAND or abs(tempo) <= BAND or abs(height) <= BAND
-    return some and abs(tempo) <= REACH and abs(height) <= REACH
+    return bool(some and abs(tempo) <= REACH and abs(height) <= REACH)
 
 
 @inlined
