@@ -74,7 +74,7 @@ def speech(seed: int, seconds: float) -> F32:
     left = int(seconds * RATE)
     while left > 0:
         n = int(rng.uniform(0.08, 0.3) * RATE)
-        if rng.random() < 0.15:
+        if rng.random() < 0.2:
             parts.append(np.zeros(n))
         elif rng.random() < 0.25:
             noise = np.diff(rng.standard_normal(n + 1))

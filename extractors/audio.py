@@ -66,6 +66,14 @@ class Decoder:
             self._process.wait()
         self._socket = self._process = None
 
+    def seconds(self) -> float:
+        """Return the processor time that decoding has taken so far, in seconds."""
+        with contextlib.suppress(FileNotFoundError):
+            if self._process is not None:
+                fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")")[-1].split()
+                return sum(int(ticks) for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+        return 0.0
+
     def samples(self, path: Path) -> F32:
         """Return the sound of a file: float32, mono, at 16 kHz, from -1 to 1.
 

@@ -27,7 +27,10 @@ SURE: Final = 25.0
 UNSURE: Final = 0.2
 FEW: Final = 4 * DENSE
 FEWEST_PAIRS: Final = 12
-BUDGET: Final = 100_000
+FEW_LOOKED_AT: Final = 100_000
+MOST_LOOKED_AT: Final = 400_000
+"""Landmarks of the index that a query looks at, with some of its own and with all."""
+VOTES: Final = 200_000
 """Votes that a query counts at most."""
 BUCKET: Final = 4096
 """Landmarks of one shape, pitch and span that are kept at most."""
@@ -82,7 +85,7 @@ class KnownSounds:
         self._most = most
         self._dense = dense
         self._buckets: Buckets = empty()
-        self._room = scratch(BUDGET)
+        self._room = scratch(VOTES)
         self._peaks: list[U32 | None] = []
         self._free: list[int] = []
         self._uses = np.zeros(0, np.int64)
@@ -120,9 +123,9 @@ class KnownSounds:
 
         A part of the landmarks is enough for most queries; all are asked when it was not.
         """
-        best = self._best(peaks, FEW)
+        best = self._best(peaks, FEW, FEW_LOOKED_AT)
         if best is None or best[0] < SURE:
-            best = self._best(peaks, DENSE) or best
+            best = self._best(peaks, DENSE, MOST_LOOKED_AT) or best
         if best is None:
             return None
         weight, number, found = best
@@ -135,9 +138,9 @@ class KnownSounds:
             begin=found.begin / FRAMES_PER_SECOND,
         )
 
-    def _best(self, peaks: Peaks, every: int) -> tuple[float, int, Alignment] | None:
+    def _best(self, peaks: Peaks, every: int, most: int) -> tuple[float, int, Alignment] | None:
         best: tuple[float, int, Alignment] | None = None
-        proposed = propose(self._buckets, landmarks(peaks, every), self._room)
+        proposed = propose(self._buckets, landmarks(peaks, every), self._room, most)
         for sound, _, tempo, pitch, begin in zip(*proposed, strict=True):
             packed = self._peaks[int(sound)]
             assert packed is not None

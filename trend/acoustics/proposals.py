@@ -97,16 +97,13 @@ def scratch(budget: int) -> Scratch:
     )
 
 
-def propose(buckets: Buckets, marks: Landmarks, room: Scratch) -> Proposals:
+def propose(buckets: Buckets, marks: Landmarks, room: Scratch, most: int) -> Proposals:
     """Return which sounds the landmarks of a query propose, at most `MOST`.
 
-    Buckets are looked at from the smallest on, until their landmarks are four times the votes that
-    `room` has place for.
+    Buckets are looked at from the smallest on, until they have had `most` landmarks.
     """
     sounds, votes, seeds = (np.zeros(MOST, np.int64) for _ in range(3))
-    n, limit = _look(
-        buckets.heads, *marks[0:1], *marks[2:], room.looks, room.sizes, 4 * room.words.size
-    )
+    n, limit = _look(buckets.heads, *marks[0:1], *marks[2:], room.looks, room.sizes, most)
     hits = _count(
         buckets.heads,
         buckets.pages,
