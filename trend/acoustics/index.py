@@ -9,6 +9,7 @@ Nothing is taken out of a bucket by itself: the landmarks of sounds that are let
 fewer are kept, are swept out together.
 """
 
+import mmap
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -30,6 +31,8 @@ PAGE: Final = 8
 """Words of a page: the page before, and seven landmarks."""
 FINE: Final = 8
 """Pitch and span of a landmark in the index are in 128ths of an octave."""
+
+_LARGE: Final = 64 << 20
 
 MAX_SOUNDS: Final = 1 << 24
 MAX_FRAMES: Final = 1 << 16
@@ -53,7 +56,18 @@ class Buckets(NamedTuple):
 
 def empty(pages: int = 1024) -> Buckets:
     """Return buckets with nothing in them, and room for some pages."""
-    return Buckets(zeros(BUCKETS, np.int64), zeros((pages, PAGE), np.uint64), np.ones(1, np.int64))
+    return Buckets(zeros(BUCKETS, np.int64), _pages(pages), np.ones(1, np.int64))
+
+
+def _pages(count: int) -> U64:
+    """Return empty pages; many of them in large pages of memory, for queries read all over them."""
+    size = count * PAGE * 8
+    if size < _LARGE:
+        return np.zeros((count, PAGE), np.uint64)
+    block = mmap.mmap(-1, size)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        block.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(block, np.uint64).reshape(count, PAGE)
 
 
 def add(buckets: Buckets, sound: int, marks: Landmarks, limit: int) -> Buckets:
@@ -65,7 +79,7 @@ def add(buckets: Buckets, sound: int, marks: Landmarks, limit: int) -> Buckets:
         raise ValueError(f"sound: expected 0 to {MAX_SOUNDS - 1}, got {sound}")
     need = int(buckets.used[0]) + marks.shape.size
     if need > buckets.pages.shape[0]:
-        pages = zeros((max(need, buckets.pages.shape[0] * 3 // 2), PAGE), np.uint64)
+        pages = _pages(max(need, buckets.pages.shape[0] * 3 // 2))
         pages[: buckets.pages.shape[0]] = buckets.pages
         buckets = buckets._replace(pages=pages)
     _add(*buckets, sound, *marks, limit)
@@ -129,7 +143,7 @@ def swept(buckets: Buckets, every: I32) -> Buckets:
     Args:
         every: int32[sounds], every how many-eth shape of a sound is kept; 0 keeps none.
     """
-    kept = Buckets(zeros(BUCKETS, np.int64), zeros(buckets.pages.shape, np.uint64), np.ones(1, int))
+    kept = Buckets(zeros(BUCKETS, np.int64), _pages(buckets.pages.shape[0]), np.ones(1, int))
     _sweep(buckets.heads, buckets.pages, *kept, every)
     return kept
 

@@ -41,6 +41,7 @@ _STRETCH: Final = 64
 _COUNTERS: Final = 1 << 22
 _LOOKS: Final = 1 << 18
 _KEPT: Final = 1 << 15
+_CHAINS: Final = 32
 _NEAR: Final = 10
 _NEAR_FRAMES: Final = 48.0
 _APART: Final = 4
@@ -79,6 +80,7 @@ class Scratch(NamedTuple):
     cells: I32
     looks: I64
     sizes: I64
+    chains: I64
     kept: I64
     near: F64
 
@@ -92,6 +94,7 @@ def scratch(budget: int) -> Scratch:
         cells=np.empty(budget, np.int32),
         looks=np.empty(_LOOKS, np.int64),
         sizes=np.empty(64, np.int64),
+        chains=np.empty((_CHAINS, 3), np.int64),
         kept=np.empty(_KEPT, np.int64),
         near=np.empty((3, _KEPT)),
     )
@@ -113,6 +116,7 @@ def propose(buckets: Buckets, marks: Landmarks, room: Scratch, most: int) -> Pro
         room.marks,
         room.cells,
         room.looks,
+        room.chains,
         n,
         limit,
     )
@@ -177,38 +181,53 @@ def _count(
     marks: I32,
     cells: I32,
     looks: I64,
+    chains: I64,
     n: int,
     limit: int,
 ) -> int:
-    """Count the votes in their cells and keep them; returns how many."""
+    """Count the votes in their cells and keep them; returns how many.
+
+    A chain's next page is known only when the one before it has come from memory, so many chains
+    are followed in turns.
+    """
     hits = 0
-    for k in range(n):
-        if k + 12 < n:
-            prefetch(pages, heads[looks[k + 12] >> 24] >> 32)
-        head = heads[looks[k] >> 24]
-        size = head & 0xFFFFFFFF
-        if size == 0 or size >= limit:
-            continue
-        i = looks[k] & 0xFFFFFF
-        page = head >> 32
-        here = (size - 1) % (PAGE - 1) + 1
-        while page:
-            before = np.int64(pages[page, 0])
-            prefetch(pages, before)
-            for place in range(1, here + 1):
-                word = pages[page, place]
-                tempo, height = _change(word, pitch[i], span[i])
-                if not _believed(tempo, height) or hits == words.size:
-                    continue
-                cell = _cell(word, tempo, height, _begin(word, tempo, time[i]))
-                if counters[cell] < 255:
-                    counters[cell] += 1
-                words[hits] = word
-                marks[hits] = i
-                cells[hits] = cell
-                hits += 1
-            page = before
-            here = PAGE - 1
+    for block in range(0, n, chains.shape[0]):
+        open_chains = 0
+        for k in range(block, min(n, block + chains.shape[0])):
+            head = heads[looks[k] >> 24]
+            size = head & 0xFFFFFFFF
+            if 0 < size < limit:
+                prefetch(pages, head >> 32)
+                chains[open_chains, 0] = head >> 32
+                chains[open_chains, 1] = (size - 1) % (PAGE - 1) + 1
+                chains[open_chains, 2] = looks[k] & 0xFFFFFF
+                open_chains += 1
+        while open_chains:
+            left = 0
+            for c in range(open_chains):
+                page = chains[c, 0]
+                i = chains[c, 2]
+                before = np.int64(pages[page, 0])
+                if before:
+                    prefetch(pages, before)
+                for place in range(1, chains[c, 1] + 1):
+                    word = pages[page, place]
+                    tempo, height = _change(word, pitch[i], span[i])
+                    if not _believed(tempo, height) or hits == words.size:
+                        continue
+                    cell = _cell(word, tempo, height, _begin(word, tempo, time[i]))
+                    if counters[cell] < 255:
+                        counters[cell] += 1
+                    words[hits] = word
+                    marks[hits] = i
+                    cells[hits] = cell
+                    hits += 1
+                if before:
+                    chains[left, 0] = before
+                    chains[left, 1] = PAGE - 1
+                    chains[left, 2] = i
+                    left += 1
+            open_chains = left
     return hits
 
 
