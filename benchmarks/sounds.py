@@ -32,8 +32,11 @@ from benchmarks.music import RATE, song, speech
 from extractors.audio import Decoder
 from extractors.decoding import Limits, UnheardError
 from extractors.fingerprint import fingerprint
+from trend.acoustics.chromaprint import U32
+from trend.acoustics.chromaprint import items as items_of
 from trend.acoustics.known import KnownSounds
 from trend.acoustics.peaks import FRAME, FRAMES_PER_SECOND, Peaks, peaks
+from trend.acoustics.reuploads import Reuploads
 
 SECTION = 60
 TRACK_SECONDS = 200
@@ -54,6 +57,18 @@ class Query(NamedTuple):
     track: int
     section: int
     begin: int
+
+
+class Answer(NamedTuple):
+    """What became of a query: ours, re-uploads alone, and Chromaprint alone."""
+
+    new: bool
+    known: bool
+    right: bool
+    same: bool
+    same_right: bool
+    theirs: bool
+    votes: int
 
 
 def codec(*form: Any) -> Change:
@@ -120,23 +135,16 @@ class Chromaprints:
     """Chromaprint alone: items that are equal vote for a section and an offset."""
 
     def __init__(self, sections: list[F32]) -> None:
-        items = [self.items(samples) for samples in sections]
+        items = [items_of(fingerprint(samples)).astype(np.int64) for samples in sections]
         values = np.concatenate(items)
         self._order = np.argsort(values, kind="stable")
         self._values = values[self._order]
         self._section = np.repeat(np.arange(len(items)), [len(one) for one in items])
         self._place = np.concatenate([np.arange(len(one)) for one in items])
 
-    @staticmethod
-    def items(samples: F32) -> npt.NDArray[np.int64]:
-        """The 32-bit items of a fingerprint."""
-        import chromaprint
-
-        return np.array(chromaprint.decode_fingerprint(fingerprint(samples).encode())[0], np.int64)
-
-    def match(self, samples: F32) -> tuple[int, int]:
+    def match(self, asked: U32) -> tuple[int, int]:
         """The section with most votes, and how many."""
-        items = self.items(samples)
+        items = asked.astype(np.int64)
         first = np.searchsorted(self._values, items, "left")
         count = np.searchsorted(self._values, items, "right") - first
         if not count.sum():
@@ -147,6 +155,20 @@ class Chromaprints:
         votes, counts = np.unique(self._section[hit] * 65_536 + offset, return_counts=True)
         best = int(counts.argmax())
         return int(votes[best] + 32_768) // 65_536, int(counts[best])
+
+
+def reuploads(sections: list[F32], others: int, rng: np.random.Generator) -> Reuploads:
+    """The index of re-uploads: the sections, and others made of seconds of them."""
+    found = Reuploads()
+    items = [items_of(fingerprint(samples)) for samples in sections]
+    for one in items:
+        found.add(one)
+    for number in range(others):
+        one = items[number % len(items)][:240]
+        seconds = one[: one.size // 8 * 8].reshape(-1, 8)
+        changed = rng.permutation(seconds) ^ np.uint32(1 << int(rng.integers(32)))
+        found.add(changed.reshape(-1).astype(np.uint32))
+    return found
 
 
 def crowd(known: list[Peaks], count: int, rng: np.random.Generator) -> list[Peaks]:
@@ -187,12 +209,13 @@ def recall(arguments: argparse.Namespace) -> dict[str, Any]:
     for one in heard:
         sounds.add(one)
     chroma = Chromaprints(sections)
+    again = reuploads(sections, arguments.crowd, rng)
     for one in crowd(heard, arguments.crowd, rng):
         sounds.add(one)
         owners.append(-1)
     voice = spoken_words(120)
     sounds.match(heard[0])
-    table: dict[str, list[tuple[bool, bool, bool, bool, int]]] = defaultdict(list)
+    table: dict[str, list[Answer]] = defaultdict(list)
     spent: dict[str, list[float]] = defaultdict(list)
     for query in queries:
         samples = tracks[query.track][query.begin : query.begin + SECTION * RATE]
@@ -204,44 +227,56 @@ def recall(arguments: argparse.Namespace) -> dict[str, Any]:
             began = time.process_time()
             match = sounds.match(found)
             spent[name].append(time.process_time() - began)
-            said = match is not None and match.known
-            right = match is not None and owners[match.sound] == query.track
-            section, votes = chroma.match(asked)
-            theirs = section >= 0 and owners[section] == query.track
-            table[name].append((query.section < 0, said, right, theirs, votes))
+            items = items_of(fingerprint(asked))
+            began = time.process_time()
+            same = again.match(items)
+            spent["re-upload"].append(time.process_time() - began)
+            section, votes = chroma.match(items)
+            table[name].append(
+                Answer(
+                    new=query.section < 0,
+                    known=match is not None and match.known,
+                    right=match is not None and owners[match.sound] == query.track,
+                    same=same is not None,
+                    same_right=same is not None and owners[same.sound] == query.track,
+                    theirs=section >= 0 and owners[section] == query.track,
+                    votes=votes,
+                )
+            )
     return told(table, spent, len(sections), len(tracks) - len(unknown), len(unknown))
 
 
 def told(
-    table: dict[str, list[tuple[bool, bool, bool, bool, int]]],
+    table: dict[str, list[Answer]],
     spent: dict[str, list[float]],
     sections: int,
     known: int,
     unknown: int,
 ) -> dict[str, Any]:
     """Recall of both, false matches and milliseconds a query, by kind."""
-    strange = [row for rows in table.values() for row in rows if row[0]]
-    least = float(np.quantile([row[4] for row in strange], 0.99))
+    strange = [row for rows in table.values() for row in rows if row.new]
+    least = float(np.quantile([row.votes for row in strange], 0.99))
     rows = {}
     for name, all_rows in table.items():
-        asked = [row for row in all_rows if not row[0]]
+        asked = [row for row in all_rows if not row.new]
         rows[name] = {
-            "recall": float(np.mean([said and right for _, said, right, _, _ in asked])),
-            "chromaprint": float(np.mean([row[3] and row[4] > least for row in asked])),
-            "new": float(np.mean([not row[1] for row in all_rows if row[0]])),
+            "recall": float(np.mean([row.known and row.right for row in asked])),
+            "chromaprint": float(np.mean([row.theirs and row.votes > least for row in asked])),
+            "re-upload": float(np.mean([row.same_right for row in asked])),
+            "new": float(np.mean([not row.known for row in all_rows if row.new])),
             "ms": 1e3 * float(np.mean(spent[name])),
         }
-    wrong = [
-        said and not right for rows in table.values() for new, said, right, *_ in rows if not new
-    ]
+    mine = [row for rows in table.values() for row in rows if not row.new]
     return {
         "sections": sections,
         "tracks": known,
         "unknown tracks": unknown,
         "unknown queries": len(strange),
-        "false matches": float(np.mean([row[1] for row in strange])),
-        "wrong sound": float(np.mean(wrong)),
-        "ms a query": 1e3 * float(np.mean([value for one in spent.values() for value in one])),
+        "false matches": float(np.mean([row.known for row in strange])),
+        "false re-uploads": float(np.mean([row.same for row in strange])),
+        "wrong sound": float(np.mean([row.known and not row.right for row in mine])),
+        "ms a query": 1e3 * float(np.mean([value for name in table for value in spent[name]])),
+        "us a re-upload": 1e6 * float(np.mean(spent["re-upload"])),
         "kinds": rows,
     }
 
@@ -293,15 +328,18 @@ def main() -> None:
         f"{figures['unknown tracks']} tracks unknown, {arguments.crowd} sounds beside, "
         f"{arguments.seconds:g} s a query"
     )
-    print("| change | recall | Chromaprint alone | unknown told new | ms |\n|---|--:|--:|--:|--:|")
+    print("| change | recall | Chromaprint alone | re-uploads | unknown told new | ms |")
+    print("|---|--:|--:|--:|--:|--:|")
     for name, row in figures["kinds"].items():
         print(
-            f"| {name} | {row['recall']:.1%} | {row['chromaprint']:.1%} | {row['new']:.1%} |"
-            f" {row['ms']:.1f} |"
+            f"| {name} | {row['recall']:.1%} | {row['chromaprint']:.1%} | {row['re-upload']:.1%} |"
+            f" {row['new']:.1%} | {row['ms']:.1f} |"
         )
     print(
         f"false matches {figures['false matches']:.2%} of {figures['unknown queries']} queries; "
-        f"another sound {figures['wrong sound']:.2%}; {figures['ms a query']:.1f} ms a query"
+        f"another sound {figures['wrong sound']:.2%}; {figures['ms a query']:.1f} ms a query; "
+        f"false re-uploads {figures['false re-uploads']:.2%}, "
+        f"{figures['us a re-upload']:.0f} us a query"
     )
     for name, value in figures["times real time"].items():
         print(f"{name}: {value:,.0f} times real time")

@@ -27,8 +27,8 @@ SURE: Final = 25.0
 UNSURE: Final = 0.2
 FEW: Final = 4 * DENSE
 FEWEST_PAIRS: Final = 12
-FEW_LOOKED_AT: Final = 100_000
-MOST_LOOKED_AT: Final = 400_000
+FEW_LOOKED_AT: Final = 50_000
+MOST_LOOKED_AT: Final = 300_000
 """Landmarks of the index that a query looks at, with some of its own and with all."""
 VOTES: Final = 200_000
 """Votes that a query counts at most."""

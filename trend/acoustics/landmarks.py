@@ -23,7 +23,7 @@ SHAPES: Final = (2 * INTERVALS + 1) ** 2 * (MOMENTS + 1)
 FAN: Final = 6
 """Later peaks that a peak is joined with."""
 DENSE: Final = 2
-THIN: Final = 16
+THIN: Final = 32
 """Every how many-eth shape is kept of a sound in use, and of one that is hardly used."""
 
 _NEAREST: Final = 4 * FRAME

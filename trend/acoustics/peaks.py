@@ -38,6 +38,8 @@ LEAST_PITCH: Final = int(np.log2(LOWEST) * OCTAVE)
 MOST_PITCH: Final = int(np.log2(HIGHEST) * OCTAVE)
 
 _CHUNK: Final = 128
+_CLEAR: Final = 2.0
+"""A peak's amplitude over the mean of all."""
 _SILENCE: Final = 1e-7
 """Power of a bin, in units of a full-scale sine's, below which nothing is a peak."""
 
@@ -115,7 +117,7 @@ def peaks_of(power: F32) -> Peaks:
     if power.shape[0] < 3:
         return Peaks(np.empty(0, np.int32), np.empty(0, np.int32))
     amplitude = float(np.sqrt(power).mean())
-    floor = max(_SILENCE, amplitude * amplitude)
+    floor = max(_SILENCE, (_CLEAR * amplitude) ** 2)
     room = power.size // ((HALF_FRAMES + 1) * (HALF_BINS + 1)) + power.shape[0] + 16
     time, pitch = np.empty(room, np.int32), np.empty(room, np.int32)
     found = _peaks(power, floor, amplitude, time, pitch)
