@@ -356,6 +356,21 @@ class Settings(BaseSettings):
         description="Address space of the process that decodes a media file.",
         json_schema_extra=_unit("MiB", result=False),
     )
+    sounds_known: int = Field(
+        1_000_000,
+        ge=1000,
+        le=16_000_000,
+        description="Sounds that are looked for at once; beyond, those used least are not.",
+        json_schema_extra=_unit("sounds", result=False),
+    )
+    sounds_dense: int = Field(
+        30_000,
+        ge=1000,
+        le=1_000_000,
+        description="Of these, those with all their landmarks in memory, 50 kB each for half a "
+        "minute; of the others a sixteenth, 8 kB.",
+        json_schema_extra=_unit("sounds", result=False),
+    )
     sound_cpu_seconds: int = Field(
         30,
         ge=1,

@@ -9,26 +9,30 @@ from extractors.audio import Decoder, MissingError
 from extractors.decoding import Limits, UnheardError
 from extractors.fingerprint import fingerprint
 from flows.errors import UserError
-from flows.settings import load
+from flows.settings import Settings, load
 from operators.sounds import Catalogue, CatalogueError, Identified
 from trend.acoustics.peaks import F32, peaks
 
 
 def add(files: Sequence[Path], catalogue: Path, title: str | None) -> int:
     """Make the sounds of files known; 1 if one of them could not be heard."""
-    with _opened(catalogue, new=True) as known:
-        return _each(files, lambda samples: known.add(peaks(samples), title, _chroma(samples)))
+    settings = load()
+    with _opened(catalogue, settings, new=True) as known:
+        return _each(files, settings, lambda heard: known.add(peaks(heard), title, _chroma(heard)))
 
 
 def identify(files: Sequence[Path], catalogue: Path) -> int:
     """Tell which known sounds the files are; 1 if one of them could not be heard."""
-    with _opened(catalogue, new=False) as known:
-        return _each(files, lambda samples: known.identify(peaks(samples)))
+    settings = load()
+    with _opened(catalogue, settings, new=False) as known:
+        return _each(files, settings, lambda heard: known.identify(peaks(heard)))
 
 
-def _opened(catalogue: Path, *, new: bool) -> Catalogue:
+def _opened(catalogue: Path, settings: Settings, *, new: bool) -> Catalogue:
     try:
-        return Catalogue(catalogue, new=new)
+        return Catalogue(
+            catalogue, new=new, most=settings.sounds_known, dense=settings.sounds_dense
+        )
     except CatalogueError as error:
         raise UserError(str(error)) from None
 
@@ -40,8 +44,7 @@ def _chroma(samples: F32) -> str | None:
         return None  # what is known of a sound does not need it
 
 
-def _each(files: Sequence[Path], tell: Callable[[F32], Identified]) -> int:
-    settings = load()
+def _each(files: Sequence[Path], settings: Settings, tell: Callable[[F32], Identified]) -> int:
     limits = Limits(
         seconds=settings.sound_seconds,
         memory_mb=settings.sound_memory_mb,

@@ -73,11 +73,15 @@ class Catalogue:
     Args:
         path: of the file.
         new: whether it is made where there is none.
+        most: sounds that are looked for at once.
+        dense: of these, how many have all their landmarks in memory.
 
     Raises `CatalogueError` where the file is no catalogue, damaged, or of another version.
     """
 
-    def __init__(self, path: Path, *, new: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, new: bool = False, most: int = 1_000_000, dense: int = 30_000
+    ) -> None:
         self._path = path
         if not new and not path.exists():
             raise CatalogueError(f"{path}: no such catalogue")
@@ -95,7 +99,7 @@ class Catalogue:
         except BaseException:
             self._file.close()
             raise
-        self._sounds = KnownSounds()
+        self._sounds = KnownSounds(most, min(most, dense))
         self._ids: dict[int, str] = {}
         self._seconds: dict[int, float] = {}
         self._read = 0

@@ -77,7 +77,7 @@ class KnownSounds:
     (True, True, 1.0)
     """
 
-    def __init__(self, most: int = 1_000_000, dense: int = 100_000) -> None:
+    def __init__(self, most: int = 1_000_000, dense: int = 30_000) -> None:
         if not 8 <= most <= MAX_SOUNDS:
             raise ValueError(f"most: expected 8 to {MAX_SOUNDS}, got {most}")
         if not 8 <= dense <= most:
