@@ -8,7 +8,8 @@ the threshold at which a hundredth of its unknown ones would be false matches.
 
 `--crowd N` puts N more sounds into the index: the peaks of the known ones backwards, four seconds
 each in another order, transposed and stretched, so that landmarks are as unevenly spread as real
-ones. The voice is espeak-ng's if it is installed, else babble.
+ones. `--dense N` keeps so many sounds with all their landmarks, the newest: with a larger crowd
+after them the known ones are thin. The voice is espeak-ng's if it is installed, else babble.
 
 With `--json FILE` the figures are written too.
 """
@@ -204,7 +205,7 @@ def recall(arguments: argparse.Namespace) -> dict[str, Any]:
                 sections.append(samples[begin : begin + SECTION * RATE])
                 owners.append(track)
             queries.append(Query(track, number, begin))
-    sounds = KnownSounds()
+    sounds = KnownSounds(dense=arguments.dense)
     heard = [peaks(samples) for samples in sections]
     for one in heard:
         sounds.add(one)
@@ -243,7 +244,9 @@ def recall(arguments: argparse.Namespace) -> dict[str, Any]:
                     votes=votes,
                 )
             )
-    return told(table, spent, len(sections), len(tracks) - len(unknown), len(unknown))
+    found = told(table, spent, len(sections), len(tracks) - len(unknown), len(unknown))
+    memory = {"sounds": len(sounds), "dense": sounds.dense(), "bytes": sounds.memory()}
+    return found | memory
 
 
 def told(
@@ -317,6 +320,9 @@ def main() -> None:
     parser.add_argument("--songs", type=int, default=45, help="made where there is no folder")
     parser.add_argument("--seconds", type=float, default=10, help="of a query")
     parser.add_argument("--crowd", type=int, default=0, help="more sounds in the index")
+    parser.add_argument(
+        "--dense", type=int, default=1_000_000, help="sounds with all their landmarks in memory"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -340,6 +346,10 @@ def main() -> None:
         f"another sound {figures['wrong sound']:.2%}; {figures['ms a query']:.1f} ms a query; "
         f"false re-uploads {figures['false re-uploads']:.2%}, "
         f"{figures['us a re-upload']:.0f} us a query"
+    )
+    print(
+        f"{figures['sounds']:,} sounds, {figures['dense']:,} of them dense: "
+        f"{figures['bytes'] / figures['sounds'] / 1e3:.1f} kB each"
     )
     for name, value in figures["times real time"].items():
         print(f"{name}: {value:,.0f} times real time")

@@ -86,6 +86,11 @@ def add(buckets: Buckets, sound: int, marks: Landmarks, limit: int) -> Buckets:
     return buckets
 
 
+def used_bytes(buckets: Buckets) -> int:
+    """Return how much of the pages is in use."""
+    return int(buckets.used[0]) * PAGE * 8
+
+
 @kernel
 def bucket_of(shape: int, pitch: int, span: int) -> int:
     """The bucket of a shape, of a pitch and of a span in quarters of an octave."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trend.acoustics.alignment import Alignment, align
-from trend.acoustics.index import MAX_SOUNDS, Buckets, add, empty, swept
+from trend.acoustics.index import MAX_SOUNDS, Buckets, add, empty, swept, used_bytes
 from trend.acoustics.landmarks import DENSE, THIN, landmarks
 from trend.acoustics.peaks import FRAMES_PER_SECOND, Peaks, pack, unpack
 from trend.acoustics.proposals import propose, scratch
@@ -25,8 +25,10 @@ ENOUGH: Final = 9.0
 SURE: Final = 25.0
 """Evidence from which on no other sound is looked at."""
 UNSURE: Final = 0.2
-FEW: Final = 4 * DENSE
+"""Share of what chance is thought to make that it may make more, or less."""
 FEWEST_PAIRS: Final = 12
+FEW: Final = 4 * DENSE
+"""Every how many-eth shape a query asks with at first."""
 FEW_LOOKED_AT: Final = 50_000
 MOST_LOOKED_AT: Final = 300_000
 """Landmarks of the index that a query looks at, with some of its own and with all."""
@@ -100,6 +102,11 @@ class KnownSounds:
         """Return how many sounds have all their landmarks in the index."""
         return int((self._every == DENSE).sum())
 
+    def memory(self) -> int:
+        """Return the bytes that grow with the sounds: their peaks, and the index in use."""
+        peaks = sum(packed.nbytes for packed in self._peaks if packed is not None)
+        return peaks + used_bytes(self._buckets)
+
     def add(self, peaks: Peaks) -> int:
         """Make a sound known and return its number; a number is used again after its sound went."""
         if len(self) >= self._most or self.dense() >= self._dense:
@@ -154,13 +161,14 @@ class KnownSounds:
 
     def use(self, sound: int) -> None:
         """Note that a sound was heard again, so that it stays; a part of a sound becomes whole."""
-        if self._every[sound] != DENSE:
-            packed = self._peaks[sound]
-            assert packed is not None
+        self._use(sound)
+        if self._every[sound] == THIN and self.dense() >= self._dense:
+            self._sweep()
+        packed = self._peaks[sound]
+        if self._every[sound] == THIN and packed is not None:
             rest = landmarks(unpack(packed), DENSE, THIN)
             self._buckets = add(self._buckets, sound, rest, BUCKET)
             self._every[sound] = DENSE
-        self._use(sound)
 
     def _use(self, sound: int) -> None:
         self._clock += 1
