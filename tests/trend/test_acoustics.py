@@ -171,7 +171,7 @@ def test_a_sound_that_is_used_less_is_thinned_out_and_becomes_whole_again(
     assert thin is not None
     assert (thin.sound, thin.known) == (0, True)
     sounds.use(0)
-    assert sounds.dense() == 8, "another one is thinned out for it"
+    assert sounds.dense() <= 8, "others are thinned out for it"
     faster = sounds.match(peaks(changes.speed(songs[0][: 10 * RATE], 1.25)))
     assert faster is not None
     assert (faster.sound, faster.known) == (0, True)
