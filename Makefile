@@ -17,10 +17,10 @@ setup: .venv/core.done ## make .venv and install Groundswell in it
 demo: .venv/core.done ## simulate some days of reels and find their trends
 	$(BIN)/groundswell demo
 
-test: .venv/test.done .cache/kafka/done .cache/services.done ## run the test suite (without the slow tests)
-	$(BIN)/python -m pytest
+test: .venv/test.done .cache/kafka/done .cache/services.done .cache/deploy.done ## run the test suite (without the slow tests), two files of it at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-soak: .venv/test.done .cache/kafka/done .cache/services.done ## run the slow tests too: kills, failing disks, damaged files (an hour)
+soak: .venv/test.done .cache/kafka/done .cache/services.done .cache/deploy.done ## run the slow tests too: kills, failing disks, damaged files (an hour)
 	$(BIN)/python -m pytest -m "slow or not slow"
 
 check: .venv/dev.done ## lint, types, import walls, generated files
@@ -30,6 +30,8 @@ check: .venv/dev.done ## lint, types, import walls, generated files
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m schemas.export --check
 	$(BIN)/python -m flows.settings_doc --check
+	$(BIN)/python -m flows.metrics_doc --check
+	$(BIN)/python -m deploy.grafana --check
 
 bench: .venv/core.done ## measure the throughput of the whole flow beside yardsticks
 	$(BIN)/python benchmarks/throughput.py
@@ -37,13 +39,16 @@ bench: .venv/core.done ## measure the throughput of the whole flow beside yardst
 bench-quality: .venv/evaluation.done ## measure how well trends are found, beside all rivals (an hour)
 	$(BIN)/python -m benchmarks.quality --json quality.json --png quality.png
 
-docs: .venv/core.done ## write the generated files: schemas and the list of settings
+docs: .venv/test.done ## write the generated files: schemas, the lists of settings and of metrics, dashboards
 	$(BIN)/python -m schemas.export
 	$(BIN)/python -m flows.settings_doc
+	$(BIN)/python -m flows.metrics_doc
+	$(BIN)/python -m deploy.grafana
 
 lock: .venv/dev.done ## choose the newest versions pyproject.toml allows and write the constraints
 	$(call compile,constraints.txt,--extra dev --upgrade)
 	$(call compile,constraints-core.txt,--constraints constraints.txt)
+	$(call compile,constraints-service.txt,--extra service --constraints constraints.txt)
 	$(call compile,constraints-test.txt,--extra test --constraints constraints.txt)
 	$(call compile,constraints-evaluation.txt,--extra evaluation --constraints constraints.txt)
 
@@ -72,6 +77,9 @@ clean: ## remove .venv and everything that was made
 
 .cache/services.done: .ci/services
 	@.ci/services $@
+
+.cache/deploy.done: .ci/deploy
+	@.ci/deploy $@
 
 # One set of versions for Python 3.11 and 3.12, each with the hashes of its files.
 compile = $(BIN)/uv pip compile --quiet pyproject.toml --group build $(2) --universal \

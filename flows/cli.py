@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from flows.errors import UserError
+from flows import dotenv
+from flows.errors import UserError, in_words
 from flows.plain import plain
 
 if TYPE_CHECKING:
@@ -100,6 +101,10 @@ def replay(
             "stays.",
         ),
     ] = False,
+    alerts: Annotated[
+        bool,
+        typer.Option("--alerts", help="People are told of trends, by the rules in alert_rules."),
+    ] = False,
 ) -> int:
     """Find the trends in files of reels, from their first line to their last."""
     from flows.replay import Request
@@ -108,7 +113,7 @@ def replay(
     if take_over and state is None:
         raise UserError("--take-over: expected the --state to take over")
     request = Request(
-        (*files,), to, store, rejects, state, take_over, processes, batch_size, services
+        (*files,), to, store, rejects, state, take_over, processes, batch_size, services, alerts
     )
     return run(request, _console())
 
@@ -144,6 +149,10 @@ def run(
             help="End where the topic ends when the run begins, and decide all of it, as a replay.",
         ),
     ] = False,
+    log_format: Annotated[
+        str | None,
+        typer.Option(help="text, or json: one object a line on standard error."),
+    ] = None,
 ) -> int:
     """Find the trends in a Kafka topic of reels for as long as they come, and tell them to Kafka.
 
@@ -153,7 +162,8 @@ def run(
     from flows.run import Running
     from flows.run import run as go
 
-    return go(Running(state, store, take_over, processes, batch_size, to_end), _console())
+    request = Running(state, store, take_over, processes, batch_size, to_end, log_format)
+    return go(request, _console())
 
 
 dlq = typer.Typer(help="Look at messages that were refused, or send them again.")
@@ -181,6 +191,22 @@ def dlq_replay(
     from flows.dlq import replay as again
 
     return again(error)
+
+
+alerting = typer.Typer(help="Try the rules by which people are told of trends.")
+app.add_typer(alerting, name="alerts")
+
+
+@alerting.command("test")
+def alerts_test(
+    rules: Annotated[Path, typer.Argument(metavar="RULES", help="The rules file, TOML.")],
+    store: Annotated[Path, typer.Option(help="The store that a run wrote.")] = Path("trends.db"),
+    limit: Annotated[int, typer.Option(min=1, help="Messages of a rule that are shown.")] = 50,
+) -> int:
+    """Show what the rules would have sent of the trends in a store, and when; nothing is sent."""
+    from flows.trial import trial
+
+    return trial(rules, store, limit, _console())
 
 
 @app.command()
@@ -315,6 +341,19 @@ def migrate() -> int:
     return run()
 
 
+@app.command()
+def doctor(
+    state: Annotated[
+        Path | None, typer.Option(help="The folder that a run keeps its state in.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead.")] = False,
+) -> int:
+    """Look at all that a run needs: services, topics, permissions, clocks; say how to mend it."""
+    from flows.doctor.command import doctor as examine
+
+    return examine(state, as_json, _console())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit code: 2 for what the user can mend, said in one line."""
     gc.set_threshold(100_000, 20, 100)  # imports make no cycles; looking for them takes its time
@@ -323,17 +362,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a name in a script the terminal does not know
     try:
+        dotenv.read(Path(".env"))
         code = app(given or ["--help"], prog_name="groundswell", standalone_mode=False)
     except TyperException as error:
         return _refused(error.format_message())
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit fails again
         return 1
-    except OSError as error:
-        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        return _refused(named)
-    except UserError as error:
-        return _refused(str(error))
+    except (OSError, UserError) as error:
+        return _refused(in_words(error))
     except (Abort, KeyboardInterrupt):
         return 130
     return int(code or 0)

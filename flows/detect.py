@@ -44,7 +44,7 @@ from operators.identify import identify
 from operators.links import Linked
 from operators.routing import PLACES, keys_of
 from operators.sources.board import Board
-from operators.synthesise import SynthesiseSettings, Synthesising, Told
+from operators.synthesise import SynthesiseSettings, Synthesising, Told, counted
 from operators.together import Together
 from schemas.trends import Trend
 from trend.budget import ShardSettings, for_counts
@@ -68,6 +68,8 @@ class Ends:
     """Through which large items go to other processes."""
     keys: Mapping[str, str] | None = None
     """Key of each partition; None: as `operators.routing.keys_of` has it."""
+    alerts: Sink[tuple[str, Trend]] | None = None
+    """The outbox of alerts."""
 
 
 def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflow:
@@ -114,9 +116,11 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     )
     for number, store in enumerate(ends.stores):
         op.output(f"store-{number}", linked, store)
-    trends = op.map_value("trends", linked, lambda item: item.trend)
+    trends = op.map_value("trends", linked, lambda item: counted(item.trend))
     for number, trends_sink in enumerate(ends.trends):
         op.output(f"trends-{number}", trends, trends_sink)
+    if ends.alerts is not None:
+        op.output("alerts", trends, ends.alerts)
     return flow
 
 

@@ -48,6 +48,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """JSON lines of refused lines."""
     services: bool = False
     """Whether trends go to the database and the Redis of the settings too."""
+    alerts: str | None = None
+    """Rules of alerts, whose outbox is in the state folder; None: nobody is told."""
     state: str | None
     """Folder of a run that can be resumed; Bytewax's store lies ready in its `recovery.N/`."""
     generation: int = 0
@@ -61,6 +63,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """host:port of each process, in the order of their ids; empty for a single process."""
     exchange: int | None = None
     """Descriptor of the memory through which the workers send each other large items."""
+    metrics: str | None = None
+    """Folder that workers count in, where somebody wants to know."""
     kafka: KafkaInput | None = None
     """What is read of Kafka; then `inputs` is the topic, and trends go to topics too."""
     batch_size: int

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -20,11 +21,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from flows import alerts as alerting
 from flows import job as jobs
 from flows import settings as every_setting
 from flows import sinks
 from flows.errors import UserError
 from flows.job import STOPPED, Job
+from flows.logs import record_of
 from flows.plain import plain
 from flows.state import StateFolder
 from flows.supervisor import Workers, free_addresses
@@ -66,6 +69,7 @@ class Request:
     processes: int = 1
     batch_size: int | None = None
     services: bool = False
+    alerts: bool = False
 
 
 def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -> int:
@@ -76,6 +80,7 @@ def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -
     done.
     """
     names = _check(request)
+    alerted = alerting.asked(every_setting.load()) if request.alerts else None
     with ExitStack() as stack:
         work = Path(stack.enter_context(TemporaryDirectory(prefix="groundswell-")))
         job = _job(request, names, work)
@@ -84,10 +89,16 @@ def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -
             folder = StateFolder(request.state, request.take_over)
             folder.has_begun(job)  # or it could not go on, and would be taken over for nothing
             stack.enter_context(folder)
-            job = msgspec.structs.replace(job, generation=folder.generation)
+            job = msgspec.structs.replace(
+                job,
+                generation=folder.generation,
+                alerts=None if alerted is None else alerted.begin(folder, work),
+            )
+        telling = alerting.sending(alerted, folder, partial(say, console))
         begun = folder is not None and folder.has_begun(job)
         if folder is not None and folder.complete:
-            return _nothing_left(job, folder.path, console)
+            with telling:
+                return _nothing_left(job, folder.path, console)
         if not begun:
             with writing(folder.fence if folder else None):
                 _clear(job)
@@ -108,7 +119,7 @@ def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -
             reads_input="-" in job.inputs,
             keep_open=[*([folder.lock] if folder else []), *([] if shared is None else [shared])],
         )
-        with signals(workers) as received, workers:
+        with signals(workers) as received, workers, telling:
             code = _watch(workers, board, job, folder, console, received)
         if folder is not None and code == 0:
             folder.finish()
@@ -162,6 +173,10 @@ def _check(request: Request) -> list[str]:
         if not (settings.database_url or settings.redis_url):
             raise InputError("--services: neither database_url nor redis_url is set")
         sinks.check(settings)
+    if request.alerts and request.state is None:
+        raise InputError("--alerts: expected --state, the folder that keeps what was sent")
+    if request.alerts and not every_setting.load().alert_rules:
+        raise InputError("--alerts: alert_rules is not set")
     return names
 
 
@@ -202,8 +217,11 @@ def _watch(
         while None in codes and not received and not any(codes):
             display.show()
             time.sleep(POLL_S)
-            if folder is not None and time.monotonic() - tidied > TIDY_S:
-                folder.tidy()
+            if time.monotonic() - tidied > TIDY_S:
+                for message in dict.fromkeys(record_of(one)["message"] for one in workers.news()):
+                    say(console, plain(message))
+                if folder is not None:
+                    folder.tidy()
                 tidied = time.monotonic()
             codes = workers.codes()
     if received:

@@ -7,6 +7,7 @@ looks for partitions that came to the topic, and starts the workers anew with th
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -14,20 +15,23 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
+from flows import alerts, metrics, sinks
 from flows import job as jobs
 from flows import settings as every_setting
-from flows import sinks
-from flows.job import Job, KafkaInput
+from flows.errors import UserError, in_words
+from flows.job import STOPPED, Job, KafkaInput
 from flows.kafka import connection_of, partitions, prepare
+from flows.logs import Log
+from flows.observing import Observer
 from flows.plain import plain
 from flows.replay import (
+    LAST_LINES,
     POLL_S,
     TIDY_S,
     WORKER,
     Display,
     absolute,
     results,
-    say,
     shared_memory,
     show_failure,
     signals,
@@ -42,8 +46,6 @@ from operators.sources.board import Board
 
 LINE_S: Final = 60.0
 """Time between two lines of progress."""
-FLUSH_S: Final = 60.0
-"""How long workers that were asked to stop may take to send what they have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,35 +58,64 @@ class Running:
     processes: int = 1
     batch_size: int | None = None
     to_end: bool = False
+    log_format: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What stays the same while workers are started anew."""
+
+    settings: Settings
+    connection: Connection
+    log: Log
+    observer: Observer
+    alerted: alerts.Asked | None
 
 
 def run(request: Running, console: Console) -> int:
     """Run it and return the exit code: 0 where it was told to stop or came to the end.
 
-    Raises `UserError` or OSError before any work is done.
+    Raises `UserError` or OSError before any work is done; where all is said in JSON, so is that,
+    and the code is 2.
     """
-    settings = every_setting.load(batch_size=request.batch_size)
+    settings = every_setting.load(batch_size=request.batch_size, log_format=request.log_format)
+    log = Log(console, settings.log_format, settings)
+    try:
+        with log.listening():
+            return _run(request, settings, log)
+    except (UserError, OSError) as error:
+        if not log.is_json:
+            raise
+        log.say("refused", in_words(error), "error")
+        return 2
+
+
+def _run(request: Running, settings: Settings, log: Log) -> int:
     connection = connection_of(settings)
     sinks.check(settings)
+    alerted = alerts.asked(settings)
     if request.store is not None:
         store.check(request.store)
     take_over = request.take_over
-    while True:
-        code = _generation(request, take_over, settings, connection, console)
-        if code is not None:
-            return code
-        say(console, f"{settings.kafka_reels}: has more partitions; going on with them")
-        take_over = False
+    around = _Around(settings, connection, log, Observer(settings, connection), alerted)
+    with ExitStack() as stack:
+        if settings.metrics_address:
+            stack.enter_context(around.observer.listening(settings.metrics_address))
+            address = around.observer.address
+            log.say("listening", f"metrics: http://{address}/metrics", address=address)
+        while True:
+            code = _generation(request, take_over, around)
+            if code is not None:
+                return code
+            topic = settings.kafka_reels
+            log.say("more_partitions", f"{topic}: has more partitions; going on with them")
+            take_over = False
 
 
-def _generation(
-    request: Running,
-    take_over: bool,
-    settings: Settings,
-    connection: Connection,
-    console: Console,
-) -> int | None:
+def _generation(request: Running, take_over: bool, around: _Around) -> int | None:
     """Run until the end; None where the topic has more partitions now."""
+    settings, connection, log = around.settings, around.connection, around.log
+    alerted = around.alerted
     with ExitStack() as stack:
         work = Path(stack.enter_context(TemporaryDirectory(prefix="groundswell-")))
         folder = StateFolder(request.state, take_over)
@@ -94,18 +125,27 @@ def _generation(
         folder.has_begun(job)
         read = prepare(settings, connection, earlier, request.to_end)
         stack.enter_context(folder)
-        job = msgspec.structs.replace(job, kafka=read, generation=folder.generation)
+        job = msgspec.structs.replace(
+            job,
+            kafka=read,
+            generation=folder.generation,
+            alerts=None if alerted is None else alerted.begin(folder, work),
+        )
+        telling = alerts.sending(alerted, folder, partial(log.say, "alerts"))
         if folder.complete:
-            say(console, f"The run in {folder.path} is complete; there is nothing left to do.")
-            results(job, console)
-            return 0
+            log.say(
+                "complete", f"The run in {folder.path} is complete; there is nothing left to do."
+            )
+            results(job, log.console)
+            with telling:
+                return 0
         begun = folder.has_begun(job)
         if not begun:
             with writing(folder.fence):
                 store.clear(Path(job.store or ""))
         told = folder.begin(job, begun)
         if told is not None:
-            say(console, told)
+            log.say("resumed", told, "warning")
         shared = stack.enter_context(shared_memory(job))
         job = msgspec.structs.replace(job, exchange=shared)
         job_file = work / "job.json"
@@ -118,23 +158,28 @@ def _generation(
             work,
             keep_open=[folder.lock] if shared is None else [folder.lock, shared],
         )
-        say(console, f"reading {settings.kafka_reels}: partitions {len(names)}")
-        with signals(workers) as received, workers:
-            code = _watch(
-                workers,
+        log.say(
+            "reading",
+            f"reading {settings.kafka_reels}: partitions {len(names)}",
+            topic=settings.kafka_reels,
+            partitions=len(names),
+            processes=job.processes,
+            generation=folder.generation,
+        )
+        with signals(workers) as received, workers, telling:
+            watched = metrics.Run(
                 board,
-                job,
-                folder,
-                connection,
-                console,
-                received,
-                settings.kafka_look_seconds,
+                {f"worker-{number}": pid for number, pid in enumerate(workers.ids())},
+                folder.path,
+                Path(job.metrics or work),
             )
+            with around.observer.watching(watched):
+                code = _watch(workers, board, job, folder, around, received)
         if code == 0 and request.to_end and not received:
             folder.finish()
-            results(job, console)
+            results(job, log.console)
         elif code:
-            say(console, "The same command goes on from here.")
+            log.say("ended", "The same command goes on from here.", code=code)
         return code
 
 
@@ -153,6 +198,8 @@ def _job(
     read: KafkaInput | None,
 ) -> Job:
     """The request as the workers get it."""
+    counted = work / "metrics"
+    counted.mkdir()
     return Job(
         inputs=[settings.kafka_reels],
         to=None,
@@ -160,6 +207,7 @@ def _job(
         rejects=None,
         state=absolute(request.state),
         board=str(work / "board"),
+        metrics=str(counted) if settings.metrics_address else None,
         processes=request.processes,
         addresses=free_addresses(request.processes) if request.processes > 1 else [],
         kafka=KafkaInput(spans=read.spans if read else {}, to_end=request.to_end, letters={}),
@@ -175,40 +223,60 @@ def _watch(
     board: Board,
     job: Job,
     folder: StateFolder,
-    connection: Connection,
-    console: Console,
+    around: _Around,
     received: list[int],
-    look_s: float,
 ) -> int | None:
     """Look after the workers until they have ended; None where they are to be started anew."""
     assert job.kafka is not None
-    tidied = looked = time.monotonic()
+    settings, log = around.settings, around.log
+    look_s, stop_s = settings.kafka_look_seconds, settings.stop_seconds
+    tidied = looked = told = time.monotonic()
     stopping: float | None = None
     more = False
     codes = workers.codes()
-    with Display(board, Path(job.store or ""), console, LINE_S) as display:
+    with Display(board, Path(job.store or ""), log.console, LINE_S) as display:
         while None in codes and not any(codes):
             display.show()
             time.sleep(POLL_S)
             now = time.monotonic()
+            around.observer.beat(stopping is not None)
             if now - tidied > TIDY_S:
-                for line in workers.news():
-                    say(console, plain(line))
+                log.hear(workers.news())
                 folder.tidy()
                 tidied = now
+            if now - told > LINE_S:
+                log.tell("progress", "info", display.progress().as_dict())
+                told = now
             if now - looked > look_s and not job.kafka.to_end and stopping is None:
-                more = partitions(connection, job.inputs[0]) > len(job.kafka.spans)
+                more = partitions(around.connection, job.inputs[0]) > len(job.kafka.spans)
                 looked = time.monotonic()
             if (received or more) and stopping is None:
                 stopping = now
+                log.tell("stopping", "info", {"signals": received, "more_partitions": more})
                 board.stop()
-            if stopping is not None and now - stopping > FLUSH_S:
-                say(console, f"not all was sent within {FLUSH_S:.0f} s; it is, when it goes on")
+            if stopping is not None and now - stopping > stop_s:
+                said = f"not all was sent within {stop_s:g} s; it is, when it goes on"
+                log.say("not_sent", said, "warning")
                 break
             codes = workers.codes()
+    log.hear(workers.news())
     if any(codes) or None in codes:
         workers.stop(9 if stopping is not None else 15)
-        show_failure(workers, codes)
+        _tell_failure(workers, codes, log)
         return 1
-    say(console, display.progress().line())
+    progress = display.progress()
+    log.say("stopped", progress.line(), "info", **progress.as_dict())
     return None if more and not received else 0
+
+
+def _tell_failure(workers: Workers, codes: list[int | None], log: Log) -> None:
+    """Say which workers failed, and how."""
+    if not log.is_json:
+        show_failure(workers, codes)
+    for number, code in enumerate(codes):
+        if code:
+            lines = [plain(line) for line in workers.last_lines(number, LAST_LINES)]
+            how = f"ended with code {code}" if code > 0 else f"was killed by signal {-code}"
+            said = lines[-1] if code == STOPPED and lines else f"worker {number} {how}"
+            told = {"message": said, "worker": number, "code": code, "lines": lines}
+            log.tell("worker_failed", "error", told)

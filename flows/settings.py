@@ -1,11 +1,13 @@
 """Every setting of the detection flow and its sinks, with its unit, its range and its default.
 
-A setting comes from an environment variable (`GROUNDSWELL_` and the name in capitals) or from the
-TOML file that `GROUNDSWELL_CONFIG` names; the environment wins. `docs/settings.md` is made from
+A setting comes from an environment variable (`GROUNDSWELL_` and the name in capitals; the command
+line takes those of `.env` too, see `flows.dotenv`) or from the TOML file that `GROUNDSWELL_CONFIG`
+names; the environment wins. `docs/settings.md` is made from
 this file by `python -m flows.settings_doc`.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from itertools import pairwise
@@ -328,12 +330,39 @@ class Settings(BaseSettings):
         description="How long a trend stays in Redis after its last revision.",
         json_schema_extra=_unit("hours", result=False),
     )
+    alert_rules: str = Field(
+        "",
+        description="File of rules by which `groundswell run`, and `replay --alerts`, tell people "
+        "of trends: see [alerts](alerts.md); empty: nobody is told.",
+        json_schema_extra=_unit("path", result=False),
+    )
     sink_wait_seconds: float = Field(
         600.0,
         ge=0,
         le=604_800,
         description="How long a service may be away, or refuse, before the run stops.",
         json_schema_extra=_unit("seconds", result=False),
+    )
+    stop_seconds: float = Field(
+        60.0,
+        ge=0,
+        le=DAY_S,
+        description="How long a run that is told to stop may take to send what it has; what it "
+        "has not sent by then it sends when it goes on.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    metrics_address: str = Field(
+        "",
+        description="Where `groundswell run` serves `/metrics`, `/healthz` and `/readyz`, such as "
+        "127.0.0.1:9464; port 0: a free one.",
+        json_schema_extra=_unit("", result=False)
+        | {"accepted": "host:port, or [host]:port in IPv6; empty: nowhere"},
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text",
+        description="What `groundswell run` says: lines for people on standard output, or one JSON "
+        "object a line on standard error.",
+        json_schema_extra=_unit("", result=False),
     )
     sound_seconds: float = Field(
         300.0,
@@ -388,7 +417,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, the environment, the TOML file; no .env file and no secrets folder."""
+        """Arguments, the environment, the TOML file; no secrets folder."""
         config = os.environ.get(CONFIG)
         if not config:
             return init_settings, env_settings
@@ -399,6 +428,13 @@ class Settings(BaseSettings):
     def _divides_an_hour(cls, value: int) -> int:
         if HOUR_S % value:
             raise ValueError("a number that divides an hour (3600)")
+        return value
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        if value:
+            host_and_port(value)
         return value
 
     @field_validator("windows_h", mode="before")
@@ -413,6 +449,18 @@ class Settings(BaseSettings):
         if not value or any(low >= high for low, high in pairwise(bounds)):
             raise ValueError(WINDOWS)
         return value
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Return the parts of an address. Raises ValueError.
+
+    >>> host_and_port("127.0.0.1:9464"), host_and_port("[::]:0")
+    (('127.0.0.1', 9464), ('::', 0))
+    """
+    match = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(\d{1,5})", address)
+    if match is None or int(match[2]) > 65_535:
+        raise ValueError("host:port, such as 127.0.0.1:9464")
+    return match[1].strip("[]"), int(match[2])
 
 
 def extra(field: FieldInfo) -> dict[str, Any]:

@@ -15,8 +15,9 @@ INTRODUCTION = f"""\
 Made from `flows/settings.py` by `python -m flows.settings_doc`; do not edit.
 
 Each setting is read from the environment (`{PREFIX}` and its name in capitals, as in
-`{PREFIX}FDR=0.05`) or from the TOML file that `{CONFIG}` names
-(`fdr = 0.05`). The environment wins over the file, and `--batch-size` over both. A value that
+`{PREFIX}FDR=0.05`), from a file `.env` in the folder that the command is started in (lines of the
+same form), or from the TOML file that `{CONFIG}` names (`fdr = 0.05`). The environment
+wins over `.env`, that over the TOML file, and options over all. A value that
 cannot be used stops the command before it starts, with one line that names the setting, the value
 and what was expected.
 

@@ -76,6 +76,10 @@ class Workers:
     ) -> None:
         self.stop(signal.SIGKILL)
 
+    def ids(self) -> list[int]:
+        """Process id of each worker."""
+        return [worker.pid for worker in self._running]
+
     def codes(self) -> list[int | None]:
         """Exit code of each worker, None while it runs."""
         return [worker.poll() for worker in self._running]

@@ -127,6 +127,17 @@ class Progress:
         read, left = self.bytes_read - self.bytes_before, self.bytes_total - self.bytes_read
         return self.elapsed_s * left / read if read > 0 and left > 0 else None
 
+    def as_dict(self) -> dict[str, object]:
+        """What a line says, by name, for machines."""
+        at = datetime.fromtimestamp(self.watermark_us / 1e6, UTC) if self.watermark_us else None
+        names = ("records", "rejects", "duplicates", "late", "clamped")
+        told = {name: getattr(self, name) for name in names}
+        return {
+            **told,
+            "rate": round(self.rate, 1),
+            "event_time": at and f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        }
+
     def status(self) -> str:
         """`line`, once there is something to say."""
         return (

@@ -11,18 +11,21 @@ from bytewax.outputs import Sink
 from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 
-from flows import cluster
+from flows import cluster, logs
 from flows import job as jobs
 from flows.detect import Ends, build
 from flows.job import STOPPED, Job
 from flows.kafka import connection_of
 from flows.settings import Settings
 from flows.sinks import configured
+from operators import metrics
+from operators.alerts import outbox, rules
 from operators.blocks import Reject
 from operators.durable.durable import Place
 from operators.durable.fence import Fence
 from operators.exchange import Exchange, join
 from operators.kafka import partition_name
+from operators.sinks.alerts import AlertsSink
 from operators.sinks.jsonl import TrendsFile
 from operators.sinks.kafka import KafkaDeadLetters, KafkaTrends
 from operators.sinks.rejects import RejectsFile
@@ -44,6 +47,8 @@ def main(job_file: Path, process: int) -> None:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     job = jobs.read(job_file)
+    if job.metrics:
+        metrics.count(Path(job.metrics))
     settings = Settings(**job.settings)
     place = Place(Path(job.state), job.generation, process) if job.state else None
     epoch = timedelta(seconds=settings.epoch_seconds)
@@ -64,6 +69,7 @@ def main(job_file: Path, process: int) -> None:
 
 def run(job_file: Path, process: int) -> None:
     """Do `main`; say what its user can mend where it fails for that, and exit with `STOPPED`."""
+    logs.in_worker(process)
     try:
         main(job_file, process)
     except BaseException as error:
@@ -78,6 +84,10 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
     def fence() -> Fence | None:
         return place.fence() if place else None
 
+    told = None
+    if job.alerts and place is not None:
+        path = place.folder / outbox.NAME
+        told = AlertsSink(path, rules.load(Path(job.alerts)).rules, fence())
     board = Path(job.board)
     skew = timedelta(hours=settings.max_skew_hours)
     trends: list[Sink[tuple[str, Trend]]] = []
@@ -91,7 +101,9 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
         trends += configured(settings, place, Path(job.store or ""))
     if job.kafka is None:
         source = FileSource(job.inputs, job.batch_size, board, skew)
-        return Ends(source, partitions(job.inputs), trends, rejects, board, stores, shared)
+        return Ends(
+            source, partitions(job.inputs), trends, rejects, board, stores, shared, alerts=told
+        )
     connection = connection_of(settings)
     trends.append(KafkaTrends(connection, settings.kafka_trends, settings.kafka_current, fence()))
     letters = settings.kafka_dead_letters
@@ -108,7 +120,7 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
     )
     names = [partition_name(topic, number) for number in spans]
     own = keys(topic, [*spans])
-    return Ends(reels, names, trends, rejects, board, stores, shared, own)
+    return Ends(reels, names, trends, rejects, board, stores, shared, own, told)
 
 
 def mendable(error: BaseException | None, state: str | None = None) -> str | None:

@@ -142,6 +142,10 @@ class Catalogue:
             block = self._blocks.pop().with_newer(block)
         self._blocks.append(block)
 
+    def reels(self) -> int:
+        """Return how many reels are kept."""
+        return self._per_tick.total()
+
     def forget(self, tick: int) -> None:
         """Let go of blocks that hold nothing that could be asked for at `tick` or later."""
         oldest = self._oldest(tick)

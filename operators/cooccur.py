@@ -13,11 +13,13 @@ import numpy as np
 from operators.blocks import GRAPH
 from operators.detect import ShardReport
 from operators.durable.machine import Machine
+from operators.metrics import LIMIT, USED, Sizes
 from operators.together import Names, Together
 from operators.watermarks import Watermarks
 from trend.compiled import kernel
 from trend.graph.arrays import I64, U64
 from trend.graph.challenges import Challenges, ChallengeSettings, Name
+from trend.graph.edges import EDGES
 from trend.graph.reporting import nothing
 from trend.graph.watched import Hour
 
@@ -50,6 +52,12 @@ class Cooccurring(Machine[Together, ShardReport]):
     def know(self, partitions: Sequence[str]) -> bool:
         """Wait for partitions that came later too; say whether there are such."""
         return self._marks.know(partitions)
+
+    def sizes(self) -> Sizes:
+        """How full the graph is."""
+        edges = int(self._challenges.graph.edges.n[EDGES])
+        most = self._challenges.settings.graph.edges.max_edges
+        return {(USED, ("edges",)): edges, (LIMIT, ("edges",)): most}
 
     def apply(self, values: list[Together]) -> list[ShardReport]:
         """Take the reels of some polls, then look at the hours that they completed."""

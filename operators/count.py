@@ -9,8 +9,11 @@ from collections.abc import Sequence
 from operators.blocks import ShardRows
 from operators.detect import ShardReport, detect
 from operators.durable.machine import Machine
+from operators.metrics import EVICTED, LIMIT, LIVE, USED, Sizes
 from operators.watermarks import Watermarks
+from trend import layout as k
 from trend.budget import ShardSettings
+from trend.closing import bytes_of
 from trend.shard import Shard
 
 
@@ -29,6 +32,20 @@ class Counting(Machine[ShardRows, ShardReport]):
     def know(self, partitions: Sequence[str]) -> bool:
         """Wait for partitions that came later too; say whether there are such."""
         return self._marks.know(partitions)
+
+    def sizes(self) -> Sizes:
+        """How full the shard is."""
+        n, settings = self._shard.counts.n, self._shard.settings
+        return {
+            (LIVE, ()): float(n[k.ROWS]),
+            (EVICTED, ()): float(n[k.EVICTED]),
+            (USED, ("signals",)): float(bytes_of(n)),
+            (LIMIT, ("signals",)): settings.max_bytes,
+            (USED, ("uses",)): float(n[k.NEXT_USE] - n[k.FIRST_USE]),
+            (LIMIT, ("uses",)): settings.max_uses,
+            (USED, ("pairs",)): float(n[k.PAIRS]),
+            (LIMIT, ("pairs",)): settings.max_pairs,
+        }
 
     def apply(self, values: list[ShardRows]) -> list[ShardReport]:
         """Take the uses of some polls, then close what they completed."""

@@ -8,7 +8,7 @@ signals that are new to it will count.
 
 import pickle
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -274,14 +274,29 @@ class DedupeLogic(Durable[Decoded, Fresh]):
         super().__init__(machine, book, handle)
         self._board = board
         if handle is not None:
-            self._tell(handle.key)
+            self._begin(handle.key)
 
     def on_batch(self, values: list[Decoded]) -> tuple[list[Fresh], bool]:
         """Take polls of this partition in order."""
         fresh, retain = super().on_batch(values)
         if values:
             self._tell(values[-1].partition)
+            self._add(values[-1].partition, fresh)
         return fresh, retain
+
+    def _begin(self, partition: str) -> None:
+        """Say on the board where this start goes on; first, for what is counted is from there."""
+        assert isinstance(self.machine, Deduping)
+        if self._board is not None and partition in self._board.partitions:
+            for name, count in asdict(self.machine.dedupe.counts).items():
+                self._board.set(partition, f"{name}_before", count)
+            self._tell(partition)
+
+    def _add(self, partition: str, fresh: list[Fresh]) -> None:
+        """Add the reels that go on; those that come again with more are counted already."""
+        if self._board is not None and partition in self._board.partitions:
+            new = sum(len(one.reels) - int(np.count_nonzero(one.again)) for one in fresh)
+            self._board.add(partition, "counted", new)
 
     def _tell(self, partition: str) -> None:
         """Say on the board how far the partition is; where a run goes on others may wait for it."""

@@ -15,6 +15,7 @@ memory, the value itself is sent as ever.
 
 import os
 import pickle
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import accumulate
@@ -22,11 +23,14 @@ from typing import Any, Final
 
 import numpy as np
 
+from operators import metrics
 from operators.routing import worker_of
 
 SMALL: Final = 4096
 """Items of fewer bytes are sent as they are."""
 PARTS: Final = 4
+TOLD_S: Final = 1.0
+"""Time between two words to the metrics, where there are any."""
 
 ALIGNED: Final = 64
 """Every piece begins at a multiple of so many bytes, as kernels want their arrays."""
@@ -95,6 +99,11 @@ class Exchange:
         self._sent: Counter[tuple[int, int]] = Counter()
         """Lane and part -> bytes since the beginning."""
         self._taken: Counter[tuple[int, int]] = Counter()
+        self._told = 0.0
+        """When the metrics were told last (s, monotonic), and how many bytes were sent then."""
+        self._told_bytes = 0
+        metrics.OVERFLOWED.add(0)
+        metrics.LIMIT.set(max(workers - 1, 0) * self._part_bytes * PARTS, "exchange")
 
     def send(self, key: str, value: object) -> object:
         """Return what is to be sent in place of a value with a key: a parcel, or the value."""
@@ -108,6 +117,10 @@ class Exchange:
         if sum(sizes) < SMALL:
             return value
         place = self._write(self._lane(self._worker, worker), pieces, sizes)
+        if place is None:
+            metrics.OVERFLOWED.add(1)
+        if metrics.counting() and time.monotonic() - self._told > TOLD_S:
+            self._tell()
         return value if place is None else Parcel(value, place)
 
     def take(self, lane: int, part: int, offset: int, sizes: tuple[int, ...]) -> object:
@@ -120,6 +133,17 @@ class Exchange:
         os.pwrite(self._file, taken, self._word(lane, part))
         head, *buffers = [room[at : at + n] for at, n in zip(starts, sizes, strict=False)]
         return pickle.loads(head, buffers=buffers)
+
+    def _tell(self) -> None:
+        """Tell the metrics how much was sent, and what of it is not taken yet."""
+        self._told = time.monotonic()
+        before, self._told_bytes = self._told_bytes, self._sent.total()
+        metrics.EXCHANGED.add(self._told_bytes - before)
+        taken = sum(
+            int.from_bytes(os.pread(self._file, _WORD, self._word(*place)), "little")
+            for place in self._sent
+        )
+        metrics.USED.set(self._told_bytes - taken, "exchange")
 
     def _write(
         self, lane: int, pieces: Sequence[memoryview], sizes: tuple[int, ...]

@@ -1,5 +1,6 @@
 """The way to Kafka: who speaks to which brokers, and what a partition is called here."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, KafkaException
+
+log = logging.getLogger(__name__)
 
 FETCH_KB: Final = 64 << 10
 """Messages that wait in a process, in KiB: beyond it no more are fetched."""
@@ -96,7 +99,7 @@ def _told(error: "KafkaError") -> None:
     from confluent_kafka import KafkaError
 
     if error.code() == KafkaError._ALL_BROKERS_DOWN:
-        print("groundswell: no Kafka broker can be reached; waiting", flush=True)
+        log.warning("no Kafka broker can be reached; waiting", extra={"event": "brokers_away"})
 
 
 def lasting(code: int) -> bool:

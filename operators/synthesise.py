@@ -18,6 +18,17 @@ from operators.catalogue import Catalogue, ReelIds
 from operators.detect import ShardReport
 from operators.durable.machine import Machine
 from operators.links import Linked, Links, Sight, sight
+from operators.metrics import (
+    CANDIDATES,
+    DECIDED,
+    FALSE_EXPECTED,
+    FOLLOWED,
+    LIMIT,
+    REVISIONS,
+    TRENDS,
+    USED,
+    Sizes,
+)
 from operators.watermarks import Watermarks
 from operators.wording import behind, chance, name_of, pace, summary_of, why
 from schemas import trends as contract
@@ -26,7 +37,7 @@ from trend.forecast import F64, RHYTHM_H, Forecast, forecast, rhythm
 from trend.kinds import KINDS
 from trend.shard import ShardReports
 from trend.stages import EMERGING, STAGES
-from trend.synthesis import Synthesis, SynthesisSettings, merged
+from trend.synthesis import MAX_SIGNALS, Synthesis, SynthesisSettings, merged
 from trend.trends import Revision, Signal
 
 Told = ShardReport | ReelIds
@@ -111,6 +122,20 @@ class Synthesise:
     def know(self, partitions: Sequence[str]) -> bool:
         """Wait for partitions that came later too; say whether there are such."""
         return self._partitions.know(partitions)
+
+    def sizes(self) -> Sizes:
+        """How far it is, and how full."""
+        synthesis = self._synthesis
+        seconds = self.settings.synthesis.tick_seconds
+        return {
+            (DECIDED, ()): 0 if self._decided is None else (self._decided + 1) * seconds,
+            (FOLLOWED, ()): len(synthesis.trends),
+            (CANDIDATES, ()): len(synthesis.candidates),
+            (USED, ("bursting",)): synthesis.followed(),
+            (LIMIT, ("bursting",)): MAX_SIGNALS,
+            (USED, ("reel-ids",)): self._catalogue.reels(),
+            (LIMIT, ("reel-ids",)): self.settings.catalogue_reels,
+        }
 
     def _note_live(self, item: ShardReport) -> None:
         live = self._live[item.shard]
@@ -273,6 +298,19 @@ class Synthesising(Machine[Told, Linked]):
         """Wait for partitions that came later too; say whether there are such."""
         return self._synthesise.know(partitions)
 
+    def sizes(self) -> Sizes:
+        """How far it is, and how full."""
+        return self._synthesise.sizes()
+
     def apply(self, values: list[Told]) -> list[Linked]:
         """Take reports and reel ids."""
         return self._synthesise(values)
+
+
+def counted(trend: contract.Trend) -> contract.Trend:
+    """Count a revision that goes on among the metrics, and return it."""
+    REVISIONS.add(1, trend.kind, trend.stage)
+    if trend.revision == 1:
+        TRENDS.add(1, trend.kind, trend.stage)
+        FALSE_EXPECTED.add(1 - trend.score)
+    return trend

@@ -108,8 +108,13 @@ def chance(probability: float) -> str:
     Example:
         >>> chance(0.84)
         '; 8 in 10 like it take off'
+        >>> chance(0.97)
+        '; more than 9 in 10 like it take off'
     """
-    return f"; {round(10 * probability)} in 10 like it take off" if probability < 1.0 else ""
+    if probability >= 1.0:
+        return ""
+    tenths = round(10 * probability)
+    return f"; {'more than 9' if tenths == 10 else tenths} in 10 like it take off"
 
 
 def _quoted(member: Member) -> str:

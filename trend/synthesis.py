@@ -85,6 +85,10 @@ class Synthesis:
         self.candidates = Candidates(settings.fdr, TREES, self._ticks_per_hour, settings.windows_h)
         self._stage_window = wide[0] if wide else len(settings.windows_h) - 1
 
+    def followed(self) -> int:
+        """Return how many signals are known, of `MAX_SIGNALS`."""
+        return len(self._signals)
+
     def tick(
         self,
         tick: int,

@@ -8,6 +8,7 @@ batches, so nothing changes in between.
 import hashlib
 import pickle
 import struct
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Final, Generic, TypeVar
 
 from bytewax.operators import StatefulBatchLogic
 
+from operators import metrics
 from operators.durable import failpoints, handles, segments
 from operators.durable.faults import DamagedError
 from operators.durable.fence import Fence
@@ -88,7 +90,10 @@ class Book:
         place = self._place
         name = str(Name(place.generation, place.worker, self.step, self._written))
         changed, self._changed = self._changed, []
+        began = time.monotonic()
         refs = segments.write(self.folder, name, [logic.record() for logic in changed])
+        metrics.STATE_SECONDS.observe(time.monotonic() - began, self.step)
+        metrics.STATE_WRITTEN.add(sum(ref.length for ref in refs), self.step)
         for logic, ref in zip(changed, refs, strict=True):
             logic.written(ref)
 
@@ -107,6 +112,8 @@ class Durable(StatefulBatchLogic[In, Out, bytes], Generic[In, Out]):
         self._journal = bytearray()
         self._changed = False
         self._base_due = not self._chain
+        self._sizes = machine.sizes() if metrics.counting() else {}
+        metrics.begin(self._sizes)
 
     def on_batch(self, values: list[In]) -> tuple[list[Out], bool]:
         """Take values of this key in order."""
@@ -129,6 +136,9 @@ class Durable(StatefulBatchLogic[In, Out, bytes], Generic[In, Out]):
 
     def snapshot(self) -> bytes:
         """Return the handle of the state as it is now. Raises `DurableError`."""
+        if metrics.counting():
+            before, self._sizes = self._sizes, self.machine.sizes()
+            metrics.move(before, self._sizes)
         if self._book is None:
             return b""
         failpoints.reach("handle.before")

@@ -26,6 +26,7 @@ PLACES: Final = tuple(
         "sink-fsync",
         "claim",
         "copy",
+        "alert-send",
     )
     for when in ("before", "after")
 )

@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
+from operators.metrics import Sizes
+
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -39,6 +41,10 @@ class Machine(ABC, Generic[In, Out]):
         """Do again what was done before a delta was written."""
         for entry in entries:
             self.apply(pickle.loads(entry))
+
+    def sizes(self) -> Sizes:
+        """What this key adds to the metrics of its process."""
+        return {}
 
     def base(self) -> list[Any]:
         """The whole state as buffers: a pickle and what it leaves outside."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 import msgspec
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from operators import metrics
 from operators.blocks import Reject
 from operators.durable import failpoints
 from operators.durable.fence import Fence, writing
@@ -119,6 +120,7 @@ class Transactions:
         """Of the topic: the offset after the last message that was sent or read back."""
         self._connection = connection
         self._topic = topic
+        self._sink = f"kafka-{name}"
         self._fence = fence
         self._refused: list[KafkaError] = []
         self._error: BaseException | None = None
@@ -129,6 +131,10 @@ class Transactions:
         self._producer: Producer = Producer(connection.producer(name))
         with writing(fence):  # or an earlier run that wakes now would shut us out
             self._ask(self._producer.init_transactions)
+        metrics.SINK_UP.set(1, self._sink)
+        metrics.SINK_WRITTEN.add(0, self._sink)
+        metrics.SINK_FAILURES.add(0, self._sink)
+        metrics.LIMIT.set(_WAITING, f"sink-{self._sink}")
         self._thread = threading.Thread(target=self._run, name=f"sends {topic}", daemon=True)
         self._thread.start()
 
@@ -138,6 +144,7 @@ class Transactions:
             self._changed.wait_for(lambda: self._error or len(self._waiting) < _WAITING)
             self._raise()
             self._waiting += messages
+            self._note_waiting()
             self._changed.notify_all()
 
     def wait(self) -> None:
@@ -215,7 +222,11 @@ class Transactions:
                 self._waiting.clear()
                 self._sending = len(batch)
             try:
+                began = time.monotonic()
                 self._send(batch)
+                metrics.SINK_UP.set(1, self._sink)
+                metrics.SINK_SECONDS.observe(time.monotonic() - began, self._sink)
+                metrics.SINK_WRITTEN.add(len(batch), self._sink)
             except BaseException as error:  # it is raised where the flow is
                 with self._changed:
                     self._error = error
@@ -223,6 +234,7 @@ class Transactions:
                 return
             with self._changed:
                 self._sending = 0
+                self._note_waiting()
                 self._changed.notify_all()
 
     def _send(self, batch: Sequence[Outgoing]) -> None:
@@ -240,6 +252,7 @@ class Transactions:
                 failpoints.reach("sink-write.after")
                 return
             except KafkaException as error:
+                self._failed()
                 for one in (*self._refused, error_of(error)):
                     self._check(one)
                 if not error_of(error).txn_requires_abort():
@@ -279,6 +292,7 @@ class Transactions:
                 question(_ASK_S)
                 return
             except KafkaException as error:
+                self._failed()
                 self._check(error_of(error))
                 if not error_of(error).retriable():
                     raise
@@ -300,6 +314,13 @@ class Transactions:
             )
         if lasting(error.code()):
             raise BrokerError(f"{self._topic}: cannot be written ({error.str()})")
+
+    def _note_waiting(self) -> None:
+        metrics.USED.set(len(self._waiting) + self._sending, f"sink-{self._sink}")
+
+    def _failed(self) -> None:
+        metrics.SINK_FAILURES.add(1, self._sink)
+        metrics.SINK_UP.set(0, self._sink)
 
     def _raise(self) -> None:
         if self._error is not None:

@@ -154,7 +154,7 @@ class Redis:
         fence: Fence | None = None,
         history: History | None = None,
     ) -> None:
-        self._client = _client(url)
+        self._client = connect(url)
         self.name = named(self._client)
         self._keeping = keeping
         self._local = fence
@@ -280,14 +280,14 @@ class RedisSink(FixedPartitionedSink[Trend, Resume]):
     def build_part(self, step_id: str, for_part: str, resume_state: Resume | None) -> ServicePart:
         """Begin to write; what is in Redis stays."""
         service = Redis(self._url, self._keeping, self._fence, self._history)
-        return ServicePart(service, resume_state, self._wait_s)
+        return ServicePart(service, resume_state, self._wait_s, "redis")
 
 
 def check(url: str, prefix: str) -> None:
     """Say before a run starts that trends cannot be written there. Raises `OutputError`."""
     import redis
 
-    client = _client(url)
+    client = connect(url)
     name = named(client)
     try:
         found = client.info()
@@ -363,7 +363,7 @@ _IN_WORDS: Final = {
 """redis-py drops the first word of some errors, and scripts have words of their own."""
 
 
-def _client(url: str) -> Any:
+def connect(url: str, timeout_s: float = TIMEOUT_S) -> Any:
     """A client that makes its connections when they are needed. Raises `OutputError`."""
     try:
         import redis
@@ -375,8 +375,8 @@ def _client(url: str) -> Any:
         return redis.Redis.from_url(
             url,
             client_name="groundswell",
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
             socket_keepalive=True,
             retry=Retry(NoBackoff(), 0),
         )

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from bytewax.outputs import StatefulSinkPartition
 
+from operators import metrics
 from operators.durable.faults import FencedError
 from operators.durable.fence import Fence
 from operators.sinks.jsonl import OutputError
@@ -66,11 +67,15 @@ class Service(Protocol):
 class ServicePart(StatefulSinkPartition[Trend, Resume]):
     """The writing end of a service. Its state is what was written of which run.
 
-    `wait_s`: how long the service may refuse, in seconds, before `OutputError` is raised.
+    `wait_s`: how long the service may refuse, in seconds, before `OutputError` is raised. `sink`:
+    its name among the metrics; of the service if not given.
     """
 
-    def __init__(self, service: Service, resume_state: Resume | None, wait_s: float) -> None:
+    def __init__(
+        self, service: Service, resume_state: Resume | None, wait_s: float, sink: str = ""
+    ) -> None:
         self._service = service
+        self._sink = sink or service.name.split(" ", 1)[0].lower()
         self._wait_s = wait_s
         self._run, self._taken = resume_state or (uuid.uuid4().hex, 0)
         self._written = self._taken
@@ -79,6 +84,10 @@ class ServicePart(StatefulSinkPartition[Trend, Resume]):
         self._closing = False
         self._tried = 0.0  # when the present attempt began (s, monotonic); 0: there is none
         self._error: Exception | None = None
+        metrics.SINK_UP.set(1, self._sink)
+        metrics.SINK_WRITTEN.add(0, self._sink)
+        metrics.SINK_FAILURES.add(0, self._sink)
+        metrics.LIMIT.set(WAITING, f"sink-{self._sink}")
         self._thread = threading.Thread(target=self._work, name=service.name, daemon=True)
         self._thread.start()
 
@@ -88,6 +97,7 @@ class ServicePart(StatefulSinkPartition[Trend, Resume]):
             self._wait_until(lambda: len(self._queue) < WAITING)
             self._queue.extend(values)
             self._taken += len(values)
+            metrics.USED.set(len(self._queue), f"sink-{self._sink}")
             self._turn.notify_all()
 
     def snapshot(self) -> Resume:
@@ -125,6 +135,7 @@ class ServicePart(StatefulSinkPartition[Trend, Resume]):
                 self._deliver(batch)
                 with self._turn:
                     self._written += len(batch)
+                    metrics.USED.set(len(self._queue), f"sink-{self._sink}")
                     self._turn.notify_all()
         except Exception as error:  # raised again where the flow can see it
             with self._turn:
@@ -141,6 +152,7 @@ class ServicePart(StatefulSinkPartition[Trend, Resume]):
     def _deliver(self, batch: list[Trend]) -> None:
         """Try until it is written. Raises `OutputError` when the time is up."""
         failed = said = 0.0
+        began = time.monotonic()
         pause, longest = PAUSE_S
         while True:
             self._tried = time.monotonic()
@@ -149,18 +161,25 @@ class ServicePart(StatefulSinkPartition[Trend, Resume]):
                 break
             except UnavailableError as error:
                 now = time.monotonic()
+                metrics.SINK_FAILURES.add(1, self._sink)
+                metrics.SINK_UP.set(0, self._sink)
                 failed = failed or self._tried
                 if now - failed > self._wait_s:
                     raise OutputError(f"{error}; waited {self._wait_s:g} s") from error
                 if not said or now - said > SAY_S:
-                    log.warning("%s; waiting", error)
+                    log.warning("%s; waiting", error, extra={"event": "sink_waits"})
                     said = now
             finally:
                 self._tried = 0.0
             time.sleep(pause)
             pause = min(2 * pause, longest)
+        metrics.SINK_UP.set(1, self._sink)
+        metrics.SINK_SECONDS.observe(time.monotonic() - began, self._sink)
+        metrics.SINK_WRITTEN.add(len(batch), self._sink)
         if said:
-            log.warning("%s: goes on after %.0f s", self._service.name, time.monotonic() - failed)
+            away = time.monotonic() - failed
+            told = {"event": "sink_goes_on"}
+            log.warning("%s: goes on after %.0f s", self._service.name, away, extra=told)
 
 
 def check_fence(fence: Fence | None) -> None:

@@ -29,6 +29,15 @@ BOARD: Final = (
     "idle",  # 1 while it has been silent for so long that the others need not wait for it
     "reached_us",  # where its reels that were placed in event time are; 0 before the first
     "stop",  # 1 once it is to be read no further for now
+    "assigned",  # 1 once a process reads it
+    "offset",  # in Kafka, of the next message; negative before the first
+    "counted",  # reels that went on, since this start
+    # What the counters were when this start went on from a state.
+    "records_before",
+    "rejects_before",
+    "duplicates_before",
+    "late_before",
+    "clamped_before",
 )
 """The counters of each partition."""
 
@@ -84,6 +93,18 @@ class Board:
     def get(self, partition: str, field: str) -> int:
         """One counter."""
         return int(self._words[self._row[partition], _FIELD[field]])
+
+    def since_start(self, partition: str, field: str) -> int:
+        """A counter that goes on with a state, from where this start went on."""
+        before = self.get(partition, f"{field}_before")
+        return max(0, self.get(partition, field) - before)
+
+    def all_are(self, **fields: int) -> bool:
+        """Whether all partitions have one of these values."""
+        found = np.zeros(len(self._words), np.bool_)
+        for name, value in fields.items():
+            found |= self._words[:, _FIELD[name]] == value
+        return bool(found.all())
 
     def slowest(self) -> int | None:
         """`clock_us` of the readable partition that is furthest behind; None where none is."""

@@ -16,21 +16,29 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from operators import metrics
 from operators.blocks import LINE_LIMIT, Poll, Reject
 from operators.decode import refused
 from operators.faults import Fault, blank, too_long
-from operators.kafka import BrokerError, Connection, lasting, partition_name
+from operators.kafka import FETCH_KB, BrokerError, Connection, lasting, partition_name
 from operators.routing import PLACES, key_at
 from operators.sources.board import Board
 from operators.sources.pace import MICROSECOND, Pace
+from schemas.base import Inbound
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Message, TopicPartition
 
 BEGINNING: Final = -2
 """The offset of the oldest message, as Kafka has it."""
+
+STATISTICS_MS: Final = 5_000
+"""Time between two looks at how much is fetched, where somebody wants to know."""
+FETCHED: Final = "kafka-fetched"
+"""What that is called among the metrics."""
 
 COMMIT_S: Final = 1.0
 """Time between two commits of positions to the group."""
@@ -160,6 +168,7 @@ class KafkaPartition(StatefulSourcePartition[Poll, KafkaPosition]):
         self._awake: datetime | None = None
         pace.begin(self._position.messages, 0, self._position.done)
         pace.set("idle", int(not self._position.joined))
+        pace.set("offset", self._position.offset)
         if not self._position.done:
             reader.add(number, self._position.offset)
 
@@ -191,6 +200,7 @@ class KafkaPartition(StatefulSourcePartition[Poll, KafkaPosition]):
 
     def snapshot(self) -> KafkaPosition:
         """Where the next poll begins."""
+        self._reader.epoch(self._number)
         self._reader.commit(self._number, self._position.offset)
         return self._position
 
@@ -226,6 +236,7 @@ class KafkaPartition(StatefulSourcePartition[Poll, KafkaPosition]):
         self._position = replace(self._position, offset=offset, messages=count, done=end)
         self._bytes += len(poll.data)
         self._pace.moved(poll.data, count, self._bytes, end)
+        self._pace.set("offset", offset)
         return poll
 
     def _follow(self) -> list[Poll]:
@@ -294,6 +305,32 @@ def _offset(message: "Message") -> int:
     return offset
 
 
+def _statistics() -> dict[str, Any]:
+    """Properties of a consumer that tells how much it has fetched, where somebody counts it."""
+    if not metrics.counting():
+        return {}
+    metrics.LIMIT.set(FETCH_KB << 10, FETCHED)
+
+    def tell(said: str) -> None:
+        topics = msgspec.json.decode(said, type=_Statistics).topics.values()
+        parts = (part for topic in topics for part in topic.partitions.values())
+        metrics.USED.set(sum(part.fetchq_size for part in parts), FETCHED)
+
+    return {"statistics.interval.ms": STATISTICS_MS, "stats_cb": tell}
+
+
+class _PartStatistics(Inbound, frozen=True):
+    fetchq_size: int
+
+
+class _TopicStatistics(Inbound, frozen=True):
+    partitions: dict[str, _PartStatistics]
+
+
+class _Statistics(Inbound, frozen=True):
+    topics: dict[str, _TopicStatistics]
+
+
 class _Reader:
     """One consumer for all partitions that a process reads."""
 
@@ -302,9 +339,11 @@ class _Reader:
 
         self.topic = topic
         self._batch_size = batch_size
-        self._consumer: Consumer = Consumer(connection.consumer())
+        self._consumer: Consumer = Consumer(connection.consumer(**_statistics()))
         self._waiting: dict[int, deque[Message]] = {}
         self._ends: dict[int, int] = {}
+        self._epoch = 0.0
+        """When the last one ended (s, monotonic)."""
         self._held: set[int] = set()
         self._commits: dict[int, int] = {}
         self._committed = time.monotonic()
@@ -340,6 +379,14 @@ class _Reader:
         if number not in self._held:
             self._held.add(number)
             self._consumer.pause(self._partitions([number]))
+
+    def epoch(self, number: int) -> None:
+        """Count an epoch, once for all partitions: when it ends they are all asked in turn."""
+        if number == min(self._waiting, default=number):
+            now = time.monotonic()
+            if self._epoch:
+                metrics.EPOCH.observe(now - self._epoch)
+            self._epoch = now
 
     def commit(self, number: int, offset: int) -> None:
         """Have a position committed to the group, soon. Nothing depends on it."""

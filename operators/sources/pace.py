@@ -36,7 +36,9 @@ class Pace:
     def begin(self, records: int, size: int, done: bool) -> None:
         """Tell where the partition goes on, and its size in bytes, 0 where nobody knows."""
         self.set("bytes_total", size)
+        self.set("records_before", records)
         self.set("records", records)
+        self.set("assigned", 1)
         if done:
             self.set("bytes_read", size)
             self.set("done", 1)

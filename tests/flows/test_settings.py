@@ -1,11 +1,12 @@
 """A setting comes from where it should, a bad one is named in a line, and the page is fresh."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from flows import dotenv, settings_doc
 from flows import job as jobs
-from flows import settings_doc
 from flows.errors import UserError
 from flows.job import Job
 from flows.kafka import connection_of
@@ -53,6 +54,10 @@ def test_windows_may_be_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> 
         ("KAFKA_SECURITY", "tls", "expected plaintext or ssl or sasl_plaintext or sasl_ssl"),
         ("KAFKA_REELS", "", "expected a text of at most 249 characters"),
         ("BATCH_SIZE", "0", "expected a whole number at least 1 and at most 1,000,000"),
+        ("METRICS_ADDRESS", "9464", "expected host:port, such as 127.0.0.1:9464"),
+        ("METRICS_ADDRESS", "::1:9464", "expected host:port, such as 127.0.0.1:9464"),
+        ("METRICS_ADDRESS", "a:65536", "expected host:port, such as 127.0.0.1:9464"),
+        ("LOG_FORMAT", "xml", "expected text or json"),
     ],
 )
 def test_a_bad_value_is_named_with_what_was_expected(
@@ -72,6 +77,20 @@ def test_a_misspelt_name_in_the_file_is_refused(
     monkeypatch.setenv("GROUNDSWELL_CONFIG", str(tmp_path / "g.toml"))
     with pytest.raises(SettingsError, match="min_autors: there is no such setting"):
         load()
+
+
+def test_a_file_of_variables_gives_way_to_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text("GROUNDSWELL_FDR=0.05\nexport GROUNDSWELL_MIN_AUTHORS='20' # people\nPATH=no\n")
+    monkeypatch.setenv("GROUNDSWELL_FDR", "0.2")
+    monkeypatch.setenv("GROUNDSWELL_MIN_AUTHORS", "1")  # or what is read would outlive the test
+    monkeypatch.delenv("GROUNDSWELL_MIN_AUTHORS")
+    dotenv.read(file)
+    assert (load().fdr, load().min_authors) == (0.2, 20)
+    assert os.environ["PATH"] != "no"
+    dotenv.read(tmp_path / "absent")
 
 
 @pytest.mark.parametrize("content", [None, "fdr = = 1", "fdr"])
@@ -129,13 +148,17 @@ def test_settings_that_change_no_result_are_known() -> None:
     settings = load().model_dump()
     same = settings.keys() - affecting_result(settings).keys()
     ways = {name for name in same if name.startswith("kafka_")}
-    ways |= {name for name in same if name.startswith(("database_", "redis_", "sink_", "sound"))}
+    known = ("alert_", "database_", "redis_", "sink_", "sound")
+    ways |= {name for name in same if name.startswith(known)}
     assert same - ways == {
         "batch_size",
         "epoch_seconds",
         "exchange_mb",
         "idle_seconds",
+        "log_format",
         "max_skew_hours",
+        "metrics_address",
+        "stop_seconds",
     }
     assert not ways & {
         "kafka_reels",

@@ -170,6 +170,9 @@ def _properties(folder: Path, address: str, controller: str) -> str:
         "share.coordinator.state.topic.replication.factor": 1,
         "share.coordinator.state.topic.min.isr": 1,
         "group.initial.rebalance.delay.ms": 0,
+        # Everybody may do everything but what a test forbids.
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "true",
     }
     return "".join(f"{name}={value}\n" for name, value in values.items())
 

@@ -1,0 +1,1 @@
+"""What is needed to run Groundswell as a service; `deploy/README.md` says how."""
