@@ -14,7 +14,7 @@ help: ## list the targets
 setup: .venv/core.done ## make .venv and install Groundswell in it
 	@echo "ready: $(BIN)/groundswell --help"
 
-demo: .venv/core.done ## simulate some days of reels and find their trends
+demo: .venv/core.done ## simulate some days of reels, find their trends, in a terminal show them as a page
 	$(BIN)/groundswell demo
 
 test: .venv/test.done .cache/kafka/done .cache/services.done .cache/deploy.done ## run the test suite (without the slow tests), two files of it at a time
@@ -47,7 +47,7 @@ docs: .venv/test.done ## write the generated files: schemas, the lists of settin
 
 lock: .venv/dev.done ## choose the newest versions pyproject.toml allows and write the constraints
 	$(call compile,constraints.txt,--extra dev --upgrade)
-	$(call compile,constraints-core.txt,--constraints constraints.txt)
+	$(call compile,constraints-core.txt,--extra serve --constraints constraints.txt)
 	$(call compile,constraints-service.txt,--extra service --constraints constraints.txt)
 	$(call compile,constraints-test.txt,--extra test --constraints constraints.txt)
 	$(call compile,constraints-evaluation.txt,--extra evaluation --constraints constraints.txt)

@@ -35,9 +35,6 @@ from typing import Any, Final, Literal
 import msgspec
 
 FILES: Final = 8
-WARM_UP: Final = 10_000
-"""Reels that a process takes before it is timed."""
-
 STOCK_POLL: Final = 1000
 FLOW_OVER_JSON: Final = 0.6
 FLOW_OVER_STOCK: Final = 100.0
@@ -66,11 +63,6 @@ class Stream:
     def line(self) -> Path:
         """The first line alone."""
         return self.folder / "line.jsonl"
-
-    @property
-    def warm_up(self) -> Path:
-        """The first of them, for a process that is not yet timed."""
-        return self.folder / "warm-up.jsonl"
 
     @property
     def stock(self) -> Path:
@@ -117,7 +109,9 @@ def json_loads(stream: Stream) -> Timed:
 
 def flow(stream: Stream) -> Timed:
     """The whole flow as a worker runs it, without the start of the process."""
-    run_flow(stream.warm_up)
+    from flows.warm import warm
+
+    warm()
     with timed(stream.lines) as took:
         run_flow(stream.whole)
     return took
@@ -284,7 +278,6 @@ def simulated(reels: int, days: int, seed: int, stock_lines: int) -> Stream:
         simulate.simulate_to(folder, settings)
         lines = (folder / "reels.jsonl").read_bytes().splitlines(keepends=True)
         (folder / "line.jsonl").write_bytes(lines[0])
-        (folder / "warm-up.jsonl").write_bytes(b"".join(lines[:WARM_UP]))
         parts: list[list[bytes]] = [[] for _ in range(FILES)]
         reel_id = msgspec.json.Decoder(_Named).decode
         for line in lines:

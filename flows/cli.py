@@ -46,14 +46,22 @@ def demo(
         Path, typer.Option("--dir", help="Where its files go; what is there is replaced.")
     ] = Path("groundswell-demo"),
     serve: Annotated[
-        bool,
-        typer.Option("--no-serve", help="Accepted for later: nothing is served yet."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--serve/--no-serve",
+            help="Show the trends as a page until Ctrl-C; if neither is given, in a terminal only.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
-    """Simulate some days of reels, find their trends and compare with what was planted."""
+    """Simulate some days of reels, find their trends and compare with what was planted.
+
+    In a terminal it ends by serving the radar, a page that shows them.
+    """
     from flows.demo import demo as run
 
-    return run(directory, days=days, seed=seed, console=_console())
+    serves = sys.stdin.isatty() and sys.stdout.isatty() if serve is None else serve
+    return run(directory, days=days, seed=seed, console=_console(), serves=serves)
 
 
 @app.command()
@@ -331,6 +339,60 @@ def sound_identify(files: _Files, catalog: _Catalog) -> int:
     from flows.sound import identify
 
     return identify(files, catalog)
+
+
+@app.command()
+def serve(
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="The store that a replay or a run writes. Without it: the database of the "
+            "settings, or trends.db.",
+        ),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Instead of serve_port; 0: a free one.")
+    ] = None,
+) -> int:
+    """Show the trends of a store as a page and as a JSON API, on this machine alone.
+
+    The settings beginning with serve_ say how. SIGTERM and Ctrl-C end it in good order.
+    """
+    from flows.serve import serve as run
+
+    return run(store, port, _console())
+
+
+@app.command()
+def report(
+    to: Annotated[Path, typer.Argument(metavar="FILE.html", help="Is replaced where it is.")],
+    store: Annotated[Path, typer.Option(help="The store that a replay wrote.")] = Path("trends.db"),
+    limit: Annotated[int, typer.Option(min=1, max=2000, help="Trends at most.")] = 200,
+) -> int:
+    """Write the trends of a store as one page that needs nothing else, to send to someone."""
+    from flows.report import report as run
+
+    return run(to, store, limit)
+
+
+@app.command()
+def name(
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            help="The store that a replay or a run writes. Without it: the database of the "
+            "settings, or trends.db.",
+        ),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Name what is there now, and end.")] = False,
+) -> int:
+    """Have a language model name the trends of a store; the radar shows its names.
+
+    The settings beginning with name_ say which. Without one trends are named by their members.
+    """
+    from flows.name import name as run
+
+    return run(store, once)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from flows.errors import UserError
 from flows.evaluate import evaluate_files
 from flows.replay import Request, replay
 from flows.simulate import simulate_to
@@ -17,8 +18,8 @@ from trend.simulator import SimulatorSettings
 REELS_PER_DAY = 24_000
 
 
-def demo(directory: Path, *, days: int, seed: int, console: Console) -> int:
-    """Simulate, replay, evaluate; the exit code of the replay.
+def demo(directory: Path, *, days: int, seed: int, console: Console, serves: bool = False) -> int:
+    """Simulate, replay, evaluate, and if asked serve the radar; the exit code of the replay.
 
     Writes into `directory`: reels.jsonl, truth.json, trends.jsonl, trends.db, rejects.jsonl.
     """
@@ -38,13 +39,28 @@ def demo(directory: Path, *, days: int, seed: int, console: Console) -> int:
     again = f"--to {_quoted(trends)} --store {_quoted(store)}"
     _say(console, "\nTry next:")
     for command in (
+        f"serve --store {_quoted(store)}",
+        f"report radar.html --store {_quoted(store)}",
         f"demo --days {days} --seed {seed + 1} --dir {_quoted(directory)}",
         f"evaluate {_quoted(truth)} {_quoted(trends)} --json",
         f"replay {_quoted(reels)} {again} --processes 2",
         "replay YOUR-REELS.jsonl --to trends.jsonl --store trends.db --rejects rejects.jsonl",
     ):
         _say(console, f"  {called()} {command}")
+    if serves:
+        _serve(store, console)
     return 0
+
+
+def _serve(store: Path, console: Console) -> None:
+    """Show the radar until it is ended; where it cannot be, say why: the demo was good anyway."""
+    from flows.serve import serve
+
+    _say(console, "")
+    try:
+        serve(store, None, console, any_port=True)
+    except UserError as error:
+        _say(console, str(error))
 
 
 def called() -> str:

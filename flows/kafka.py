@@ -8,15 +8,22 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from flows.errors import UserError
 from flows.job import KafkaInput, KafkaSpan
 from flows.settings import Settings
-from operators.kafka import BrokerError, Connection, error_of, named
+from operators.kafka import BrokerError, Connection, error_of, is_refusal, named
 from operators.sources.kafka import BEGINNING
 from schemas.topics import CURRENT, DEAD_LETTERS, TRENDS, Topic
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer
+    from confluent_kafka import Consumer, KafkaError
     from confluent_kafka.admin import AdminClient
 
 T = TypeVar("T")
+
+SETTING_OF: Final = {
+    "ssl.ca.location": "kafka_ca_file",
+    "ssl.certificate.location": "kafka_certificate_file",
+    "ssl.key.location": "kafka_key_file",
+}
+"""What our settings are called by librdkafka when it finds fault with them."""
 
 ANSWER_S: Final = 15.0
 """How long brokers may take to answer before a run begins."""
@@ -50,7 +57,12 @@ def connection_of(settings: Settings) -> Connection:
             }.items()
             if value
         }
-    return Connection(settings.kafka_bootstrap, settings.kafka_group, security)
+    return Connection(
+        settings.kafka_bootstrap,
+        settings.kafka_group,
+        security,
+        settings.kafka_transaction_seconds,
+    )
 
 
 def _file(name: str, path: str) -> str:
@@ -78,11 +90,9 @@ def prepare(
     `BrokerError` where brokers do not answer, or the topic of reels is not there.
     """
     from confluent_kafka import Consumer
-    from confluent_kafka.admin import AdminClient
 
     with named(settings.kafka_bootstrap):
-        admin = AdminClient(connection.admin())
-        there = admin.list_topics(timeout=ANSWER_S).topics
+        admin, there = _topics(connection)
         reels = settings.kafka_reels
         if reels not in there or there[reels].error is not None:
             raise BrokerError(
@@ -106,6 +116,45 @@ def prepare(
         finally:
             consumer.close()
     return KafkaInput(spans=spans, to_end=to_end, letters=since)
+
+
+def _topics(connection: Connection) -> "tuple[AdminClient, dict[str, Any]]":
+    """One that can make topics, and those that there are.
+
+    Raises `BrokerError` at once where brokers do not let us in, and KafkaException in the end where
+    none answers.
+    """
+    from confluent_kafka import KafkaError, KafkaException
+    from confluent_kafka.admin import AdminClient
+
+    refusals: list[KafkaError] = []
+
+    def told(error: KafkaError) -> None:
+        if is_refusal(error):
+            refusals.append(error)
+
+    try:
+        admin = AdminClient(connection.admin(told))
+    except KafkaException as error:
+        raise _refused(connection, error_of(error)) from None
+    deadline = time.monotonic() + ANSWER_S
+    while True:
+        try:
+            return admin, admin.list_topics(timeout=1.0).topics
+        except KafkaException:
+            admin.poll(0)
+            if refusals:
+                raise _refused(connection, refusals[0]) from None
+            if time.monotonic() > deadline:
+                raise
+
+
+def _refused(connection: Connection, error: "KafkaError") -> BrokerError:
+    """Why there is no way in, with the names of our settings."""
+    said = error.str()
+    for theirs, ours in SETTING_OF.items():
+        said = said.replace(theirs, ours)
+    return BrokerError(f"{connection.bootstrap}: {said}")
 
 
 def partitions(connection: Connection, topic: str) -> int:

@@ -33,6 +33,14 @@ HOUR_S = 3_600
 WINDOWS = "rising whole hours from 1 to 24, such as 1,3,6,12,24"
 
 
+SHORTEST_KEY = 16
+
+
+def keys_of(value: SecretStr) -> tuple[str, ...]:
+    """The keys in a setting that lists some."""
+    return tuple(key.strip() for key in value.get_secret_value().split(",") if key.strip())
+
+
 class SettingsError(UserError):
     """A setting that cannot be used: its name, its value and what was expected, in one line."""
 
@@ -137,7 +145,7 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("phrases"),
     )
     batch_size: int = Field(
-        20_000,
+        32_000,
         ge=1,
         le=1_000_000,
         description="Lines that a source reads at once.",
@@ -256,6 +264,14 @@ class Settings(BaseSettings):
         gt=0,
         le=DAY_S,
         description="Time between two looks for partitions that were added to the topic of reels.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    kafka_transaction_seconds: float = Field(
+        300.0,
+        ge=1,
+        le=900,
+        description="How long a run may be cut off in the middle of a write to Kafka: what lasts "
+        "longer is given up by the brokers, and the run stops and has to be started again.",
         json_schema_extra=_unit("seconds", result=False),
     )
     kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = Field(
@@ -408,6 +424,135 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("seconds", result=False),
     )
 
+    serve_host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        max_length=255,
+        description="Address at which the radar listens; set `serve_keys` too if not loopback.",
+        json_schema_extra=_unit("", result=False),
+    )
+    serve_port: int = Field(
+        8787,
+        ge=0,
+        le=65_535,
+        description="Port of the radar; 0: any that is free.",
+        json_schema_extra=_unit("", result=False),
+    )
+    serve_hosts: str = Field(
+        "",
+        max_length=2_000,
+        description="Names under which a proxy in front asks for the radar, with commas; on "
+        "loopback its own names are accepted besides, elsewhere any if this is empty.",
+        json_schema_extra=_unit("", result=False),
+    )
+    serve_keys: SecretStr = Field(
+        SecretStr(""),
+        description="Keys of which a request to the radar needs one, with commas; never shown.",
+        json_schema_extra=_unit("", result=False)
+        | {"accepted": "keys of 16 characters or more, with commas; empty: none is needed"},
+    )
+    serve_rate: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Requests that a key or an address may make; 0: any number.",
+        json_schema_extra=_unit("requests a minute", result=False),
+    )
+    serve_trends: int = Field(
+        20_000,
+        ge=1,
+        le=1_000_000,
+        description="Trends that lists of the radar hold, those told last.",
+        json_schema_extra=_unit("trends", result=False),
+    )
+    serve_streams: int = Field(
+        1_000,
+        ge=0,
+        le=100_000,
+        description="Readers of the stream at once.",
+        json_schema_extra=_unit("readers", result=False),
+    )
+    serve_events: int = Field(
+        2_000,
+        ge=1,
+        le=1_000_000,
+        description="Revisions that a reader of the stream may be behind before it must look anew.",
+        json_schema_extra=_unit("revisions", result=False),
+    )
+    serve_poll_seconds: float = Field(
+        0.5,
+        ge=0.05,
+        le=3600,
+        description="Time between two looks of the radar at the store.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    serve_heartbeat_seconds: float = Field(
+        15.0,
+        ge=0.05,
+        le=3600,
+        description="How often a stream says that it is alive when nothing is new.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    serve_feedback: str = Field(
+        "",
+        description="File of what people say of trends, JSON lines; empty: beside the SQLite "
+        "store, none for a database.",
+        json_schema_extra=_unit("", result=False),
+    )
+    serve_names: str = Field(
+        "",
+        description="File of names given to trends by people or `groundswell name`, JSON lines; "
+        "empty: beside the SQLite store, none for a database.",
+        json_schema_extra=_unit("", result=False),
+    )
+    serve_reel_url: str = Field(
+        "",
+        pattern="^(https?://.*[{]reel_id[}].*)?$",
+        description="Address of a reel on its platform, to link examples.",
+        json_schema_extra=_unit("URL", result=False)
+        | {"accepted": "`https://…{reel_id}…`; empty: no links"},
+    )
+
+    name_url: str = Field(
+        "",
+        pattern="^(https?://.+)?$",
+        description="Server that names trends, as OpenAI's: `/chat/completions` is added.",
+        json_schema_extra=_unit("URL", result=False)
+        | {"accepted": "`https://HOST/v1`; empty: none"},
+    )
+    name_model: str = Field(
+        "",
+        max_length=200,
+        description="Model that it is asked for.",
+        json_schema_extra=_unit("", result=False),
+    )
+    name_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of that server; never shown and never written down.",
+        json_schema_extra=_unit("", result=False),
+    )
+    name_language: str = Field(
+        "English",
+        min_length=1,
+        max_length=50,
+        description="Language of names and summaries.",
+        json_schema_extra=_unit("", result=False),
+    )
+    name_requests: int = Field(
+        600,
+        ge=1,
+        le=1_000_000,
+        description="Requests to that server in an hour at most.",
+        json_schema_extra=_unit("requests an hour", result=False),
+    )
+    name_timeout_seconds: float = Field(
+        20.0,
+        gt=0,
+        le=600,
+        description="Time that one answer may take.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -428,6 +573,13 @@ class Settings(BaseSettings):
     def _divides_an_hour(cls, value: int) -> int:
         if HOUR_S % value:
             raise ValueError("a number that divides an hour (3600)")
+        return value
+
+    @field_validator("serve_keys")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if any(len(key) < SHORTEST_KEY for key in keys_of(value)):
+            raise ValueError(f"keys of {SHORTEST_KEY} characters or more, with commas")
         return value
 
     @field_validator("metrics_address")

@@ -10,12 +10,12 @@ from typing import Final
 from operators.blocks import GRAPH, ONE, SHARDS, shard_name
 from operators.routing import PLACES, deal, key_at, place_of
 
-READ: Final = 0.27
+READ: Final = 0.28
 """Share of a run's work up to explode, for all partitions together."""
-COUNT: Final = 0.35
-SYNTHESISE: Final = 0.35
+COUNT: Final = 0.45
+SYNTHESISE: Final = 0.24
 SINKS: Final = 0.03
-COOCCUR: Final = 0.25
+COOCCUR: Final = 0.22
 """Of the co-occurrence graph, to be added where it is kept."""
 
 

@@ -7,6 +7,7 @@ in blocks that are kept sorted by hash and merged as they grow old.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -16,15 +17,17 @@ from numba import njit
 from operators.blocks import Fresh
 from operators.reels import CAPTION, REEL_ID
 from operators.strings import Strings
-from trend.overlap import places
 from trend.sketches import sketches
 
 U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
 I32 = npt.NDArray[np.int32]
 Int = int | np.int64
 
 MERGE_UP_TO: Final = 1 << 16
 """Reels in a block at most."""
+_NEAR: Final = 64
+"""Places that a hash may well be from where it would be if hashes were evenly spread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +162,7 @@ class Catalogue:
         oldest = self._oldest(tick)
         found: dict[int, str] = {}
         for block in self._blocks:
-            at = places(block.reel, wanted)
-            at = at[(block.apply[at] >= oldest) & (block.apply[at] <= tick)]
+            at = _within(block.reel, block.apply, wanted, oldest, tick)
             for reel, place in zip(block.reel[at].tolist(), block.place[at].tolist(), strict=True):
                 name = block.ids[place]
                 found[reel] = min(name, found.get(reel, name))
@@ -185,12 +187,15 @@ class Catalogue:
     def volume(self, tick: int, ticks: int) -> npt.NDArray[np.int64]:
         """Return the reels in so many ticks, int64[ticks], `tick` first; 0 where none is kept."""
         oldest = self._oldest(tick)
-        reels = [self._per_tick.get(at, 0) for at in range(tick, max(tick - ticks, oldest - 1), -1)]
+        those = range(tick, max(tick - ticks, oldest - 1), -1)
+        reels = list(map(self._per_tick.get, those, repeat(0)))
         return np.array(reels + [0] * (ticks - len(reels)), np.int64)
 
     def _oldest(self, tick: int) -> int:
         """Return the oldest tick whose reels are kept at `tick`."""
         oldest = tick - self._ticks
+        if sum([block.reel.size for block in self._blocks]) <= self._limit:
+            return oldest
         if self._per_tick.total() <= self._limit:
             return oldest
         reels = 0
@@ -216,15 +221,9 @@ def _look(
     ticks: I32,
 ) -> None:
     """Note what a block knows of the wanted reels; both are in the order of their hashes."""
-    at = np.int64(0)
+    at: Int = np.int64(0)
     for i in range(wanted.size):
-        high = np.int64(reel.size)
-        while at < high:
-            middle = (at + high) // 2
-            if reel[middle] < wanted[i]:
-                at = middle + 1
-            else:
-                high = middle
+        at = _place(reel, wanted[i], at)
         while at < reel.size and reel[at] == wanted[i]:
             if oldest <= apply[at] <= newest:
                 first = (author[at], text[at]) < (authors[i], texts[i])
@@ -233,3 +232,54 @@ def _look(
                 ticks[i] = min(ticks[i], apply[at]) if there[i] else apply[at]
                 there[i] = True
             at += 1
+
+
+@njit(cache=True)
+def _within(reel: U64, apply: I32, wanted: U64, oldest: Int, newest: Int) -> I64:
+    """Return where the wanted reels stand in a block, those of these ticks alone."""
+    found = np.empty(2 * wanted.size, np.int64)
+    count = 0
+    at: Int = np.int64(0)
+    for i in range(wanted.size):
+        at = _place(reel, wanted[i], at)
+        while at < reel.size and reel[at] == wanted[i]:
+            if oldest <= apply[at] <= newest:
+                if count == found.size:
+                    found = np.concatenate((found, np.empty_like(found)))
+                found[count] = at
+                count += 1
+            at += 1
+    return found[:count]
+
+
+@njit(cache=True)
+def _place(reel: U64, wanted: np.uint64, first: Int) -> Int:
+    """Return the first place, from `first` on, of a hash not below the wanted one.
+
+    Hashes are evenly spread, so it is looked for around where it would then be.
+    """
+    size = np.int64(reel.size)
+    guess = np.int64(((wanted >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32))
+    low = high = max(guess, first)
+    step = np.int64(_NEAR)
+    if low < size and reel[low] < wanted:
+        high += step
+        while high < size and reel[high] < wanted:
+            low = high
+            step *= 4
+            high += step
+        high = min(high, size)
+    else:
+        low -= step
+        while low > first and reel[low] >= wanted:
+            high = low
+            step *= 4
+            low -= step
+        low = max(low, first)
+    while low < high:
+        middle = (low + high) // 2
+        if reel[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return low

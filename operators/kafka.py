@@ -1,7 +1,8 @@
 """The way to Kafka: who speaks to which brokers, and what a partition is called here."""
 
 import logging
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -14,8 +15,9 @@ log = logging.getLogger(__name__)
 FETCH_KB: Final = 64 << 10
 """Messages that wait in a process, in KiB: beyond it no more are fetched."""
 
-UNCOMMITTED_S: Final = 300
-"""A transaction that is open for so long is given up by the broker."""
+_SAY_S: Final = 10.0
+"""Time between two words about being refused; brokers are asked again every two seconds."""
+_told_at: Final = [-_SAY_S]
 
 
 class BrokerError(OSError):
@@ -51,6 +53,8 @@ class Connection:
     """The name under which positions are committed, and which transactions begin with."""
     security: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Properties of librdkafka for TLS and SASL. Never shown."""
+    uncommitted_s: float = 300.0
+    """A transaction that is open for so long is given up by the broker."""
 
     def consumer(self, **more: Any) -> dict[str, Any]:
         """The properties of a consumer that is told what to read, and tells where it is."""
@@ -64,6 +68,7 @@ class Connection:
             "queued.max.messages.kbytes": FETCH_KB,
             "fetch.message.max.bytes": 4 << 20,
             "fetch.wait.max.ms": 100,
+            "fetch.queue.backoff.ms": 10,  # a full queue lasts for less than the usual second
             "fetch.error.backoff.ms": 100,
             **more,
         }
@@ -72,15 +77,15 @@ class Connection:
         """The properties of a producer of transactions; of two of one name the later writes."""
         return self._common() | {
             "transactional.id": f"{self.group}-{transactional_id}",
-            "transaction.timeout.ms": UNCOMMITTED_S * 1000,
+            "transaction.timeout.ms": round(self.uncommitted_s * 1000),
             "compression.type": "lz4",
             "linger.ms": 5,
             "partitioner": "murmur2_random",  # the one of Java: a key goes where others look for it
         }
 
-    def admin(self) -> dict[str, Any]:
-        """The properties of one that looks at topics and makes them."""
-        return self._common()
+    def admin(self, told: "Callable[[KafkaError], None] | None" = None) -> dict[str, Any]:
+        """The properties of one that looks at topics and makes them; `told` hears its troubles."""
+        return self._common() | ({"error_cb": told} if told else {})
 
     def _common(self) -> dict[str, Any]:
         return {
@@ -95,11 +100,25 @@ class Connection:
 
 
 def _told(error: "KafkaError") -> None:
-    """Say that no broker can be reached; librdkafka says so once, and goes on trying."""
+    """Say that no broker can be reached, or lets us in; librdkafka goes on trying."""
     from confluent_kafka import KafkaError
 
     if error.code() == KafkaError._ALL_BROKERS_DOWN:
         log.warning("no Kafka broker can be reached; waiting", extra={"event": "brokers_away"})
+    elif is_refusal(error) and time.monotonic() - _told_at[0] > _SAY_S:
+        _told_at[0] = time.monotonic()
+        log.warning("%s; waiting", error.str(), extra={"event": "brokers_refuse"})
+
+
+def is_refusal(error: "KafkaError") -> bool:
+    """Whether a broker does not let us in, or we do not trust it."""
+    from confluent_kafka import KafkaError
+
+    return error.code() in {
+        KafkaError._AUTHENTICATION,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError._SSL,
+    }
 
 
 def lasting(code: int) -> bool:

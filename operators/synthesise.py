@@ -68,7 +68,7 @@ class KnownReels:
         self, hashes: npt.NDArray[np.uint64]
     ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
         """Return the authors, the sketches of the captions and the ticks of those known."""
-        found = self.catalogue.known(np.unique(hashes), self.tick)
+        found = self.catalogue.known(hashes, self.tick)
         there = found.there
         return found.author[there], found.text[there], found.apply[there].astype(np.int64)
 

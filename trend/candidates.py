@@ -7,14 +7,15 @@ A candidate is asked about when its authors have grown by `takeoff.STEP`. It is 
 All of it happens at ticks, in the order of the trends' numbers and of their ids.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from trend import takeoff
-from trend.followed import NOT_REPORTED, Followed
+from trend.followed import DAY_H, Followed
 from trend.learner import Learner
 from trend.trees import Trees, log_odds
 from trend.trends import Trend
@@ -23,14 +24,12 @@ F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
 
-DAY_H: Final = 24
-
 
 class Known(Protocol):
     """What is known of the platform's reels at a tick."""
 
     def reels(self, hashes: U64) -> tuple[U64, U64, I64]:
-        """Return the authors, the sketches of the captions and the ticks of those known."""
+        """Return authors, sketches of captions and ticks of those known; `hashes` are ascending."""
 
     def volume(self, ticks: int) -> I64:
         """Return the platform's reels in so many ticks, int64[ticks], this one first."""
@@ -70,14 +69,13 @@ class Candidates:
     def __len__(self) -> int:
         return len(self._open)
 
-    def hour(self, trend: Trend, row: int, followed: Followed) -> None:
-        """Count the reels of an hour that ends, of a trend led by the signal in a row."""
-        candidate = self._open.get(trend.id)
-        if candidate is not None:
-            columns = followed.columns
-            last = columns.signals["last_hour"][row] % columns.hours.shape[1]
-            reels = float(columns.hours[row, last, 0])
-            candidate.reels += reels if reels != NOT_REPORTED else 0.0
+    def hour(self, trends: Sequence[Trend], rows: I64, followed: Followed) -> None:
+        """Count the reels of an hour that ends, of trends led by the signals in these rows."""
+        reels = followed.last_hour(rows).tolist()
+        for trend, more in zip(trends, reels, strict=True):
+            candidate = self._open.get(trend.id)
+            if candidate is not None:
+                candidate.reels += more
 
     def settle(self, tick: int) -> None:
         """Learn from those whose time has come."""
@@ -86,9 +84,8 @@ class Candidates:
             candidate = self._open.pop(name)
             self.learner.learn(candidate.asked, candidate.reels >= candidate.size)
 
-    def asks(self, trend: Trend, row: int, followed: Followed) -> bool:
-        """Whether a trend that was not told has grown enough to ask about it."""
-        authors = int(followed.columns.authors[row, -1])
+    def asks(self, trend: Trend, authors: int) -> bool:
+        """Whether a trend that was not told, of so many authors a day, has grown enough to ask."""
         return authors >= takeoff.STEP * trend.asked_authors
 
     def tells(
@@ -132,9 +129,7 @@ class Candidates:
     ) -> F64:
         columns = followed.columns
         authors, _, ticks = known.reels(trend.reels.reels)
-        signal, hours = columns.signals[row], columns.hours[row, :, 0]
-        at = np.arange(signal["first_hour"], signal["last_hour"] + 1)
-        reels = np.maximum(hours[at % hours.size], 0.0)
+        lately, before = followed.day_before(row)
         return takeoff.features(
             tick - ticks,
             authors,
@@ -143,6 +138,6 @@ class Candidates:
             float(columns.expected[row, -1]),
             [one.sample.reels.size for one in trend.signals.values()],
             (tick - started) / self._ticks_per_hour,
-            float(reels[:-DAY_H].sum() + 0.5) / float(reels[-DAY_H:].sum() + 0.5),
+            (before + 0.5) / (lately + 0.5),
             trend.together(row),
         )

@@ -121,6 +121,18 @@ def join(rows: Records, joined: Records, label_at: int) -> None:
 
 
 @kernel
+def waiting(rows: Records, through: Int) -> tuple[Int, Int]:
+    """Return the bytes of the labels of the rows of later ticks, and the first of these ticks."""
+    label_bytes = np.int64(0)
+    earliest = np.int64(_NEVER)
+    for i in range(rows.size):
+        if rows[i].apply > through:
+            label_bytes += rows[i].label_len
+            earliest = min(earliest, np.int64(rows[i].apply))
+    return label_bytes, earliest
+
+
+@kernel
 def leave(rows: Records, labels: U8, through: Int, left: Records, left_labels: U8) -> None:
     """Copy the rows of later ticks than `through`, and their labels."""
     count = at = 0

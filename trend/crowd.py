@@ -59,14 +59,8 @@ def crowd(authors: U64, texts: U64, ticks: I32, ticks_per_hour: int) -> Crowd:
         >>> crowd(authors, texts, np.arange(8, dtype=np.int32), 6)[:6]
         (8, 7, 2, 7, 2, 2)
     """
-    number, reels = np.unique(authors, return_inverse=True, return_counts=True)[1:]
-    most = int(reels.max(initial=0))
-    known = np.flatnonzero(texts != NONE)
-    order = known[np.argsort(ticks[known], kind="stable")]
-    alike, burst = _one_text(number[order], texts[order], ticks[order], ticks_per_hour, reels.size)
-    worded = np.unique(number[known]).size
-    common = in_common(authors, texts)
-    return Crowd(authors.size, reels.size, most, worded, alike, burst, common)
+    found = _counts(authors, texts, ticks, ticks_per_hour)
+    return Crowd(authors.size, *found, in_common(authors, texts))
 
 
 def is_crew(one: Crowd) -> bool:
@@ -86,21 +80,48 @@ def is_crew(one: Crowd) -> bool:
 
 
 @njit(cache=True)
-def _one_text(author: I64, texts: U64, ticks: I32, within: Int, authors: Int) -> tuple[int, int]:
-    """Count the authors of one text, at most, and those within `within` ticks; by the ticks."""
-    seen = np.full(authors, -1)
-    lately = np.full(authors, -1)
+def _counts(authors: U64, texts: U64, ticks: I32, within: Int) -> tuple[int, int, int, int, int]:
+    """Return what `Crowd` has from `authors` to `burst`, which is within `within` ticks."""
+    order = np.argsort(authors)
+    number = np.empty(order.size, np.int64)
+    known = np.empty(order.size, np.int64)
+    people = most = worded = texts_known = at = 0
+    while at < order.size:
+        start, before = at, texts_known
+        while at < order.size and authors[order[at]] == authors[order[start]]:
+            number[order[at]] = people
+            if texts[order[at]] != NONE:
+                known[texts_known] = order[at]
+                texts_known += 1
+            at += 1
+        people += 1
+        most = max(most, at - start)
+        worded += texts_known > before
+    alike, burst = _one_text(number, texts, ticks, known[:texts_known], within, people)
+    return people, most, worded, alike, burst
+
+
+@njit(cache=True)
+def _one_text(
+    author: I64, texts: U64, ticks: I32, known: I64, within: Int, authors: Int
+) -> tuple[int, int]:
+    """Count the authors of one text, at most, and those within `within` ticks.
+
+    Args:
+        known: the places of the texts that there are, those of one author beside each other.
+    """
     alike = burst = 0
-    for i in range(texts.size):
+    for i in known:
         people = now = 0
-        for j in range(texts.size):
+        last = last_now = np.int64(-1)
+        for j in known:
             if i != j and agreement(texts[i], texts[j]) < SAME:
                 continue
-            if seen[author[j]] != i:
-                seen[author[j]] = i
+            if author[j] != last:
+                last = author[j]
                 people += 1
-            if 0 <= ticks[j] - ticks[i] < within and lately[author[j]] != i:
-                lately[author[j]] = i
+            if 0 <= ticks[j] - ticks[i] < within and author[j] != last_now:
+                last_now = author[j]
                 now += 1
         alike, burst = max(alike, people), max(burst, now)
     return alike, burst

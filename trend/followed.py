@@ -4,6 +4,7 @@ Columns, a row a signal, so that a tick's reports are taken by one kernel; what 
 `trend.trends.Signal`, which knows its row.
 """
 
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -12,8 +13,10 @@ from numba import njit
 
 from trend import bursts
 from trend.bursts import F64, SERIES_HOURS
+from trend.compiled import kernel
 from trend.layout import I64, NONE, Int, Records
 
+DAY_H: Final = 24
 FIRST_ROWS: Final = 256
 NOT_REPORTED: Final = -1.0
 """Reels of an hour of which there is no report."""
@@ -23,15 +26,13 @@ FOLLOWED: Final = np.dtype(
         ("key", np.uint64),  # its hash
         ("trend", np.int64),  # number of its trend, or NONE
         ("tick", np.int64),  # of the last report
-        (
-            "burst_tick",
-            np.int64,
-        ),  # of the last report in which it burst; NEVER: a free row; NEVER: a free row
+        ("burst_tick", np.int64),  # of the last report in which it burst; NEVER: a free row
         ("onset", np.int64),  # first tick of its burst
         ("window", np.int64),  # index of the window in which it was then most improbable
         ("first_hour", np.int64),  # in `hours`
         ("last_hour", np.int64),
         ("log10_p", np.float64),
+        ("kind", np.int64),  # `trend.kinds`
     ]
 )
 
@@ -64,7 +65,7 @@ class Followed:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, key: int, onset: int) -> int:
+    def add(self, key: int, kind: int, onset: int) -> int:
         """Return the row of a signal that was not followed."""
         if not self._free:
             self._free = [*range(len(self._rows), 2 * len(self._rows))]
@@ -72,7 +73,7 @@ class Followed:
             pairs = zip(self.columns, more, strict=True)
             self.columns = Columns(*(np.concatenate(pair) for pair in pairs))
         row = self._rows[key] = self._free.pop()
-        self.columns.signals[row] = (key, NONE, 0, 0, onset, 0, 0, NONE, 0.0)
+        self.columns.signals[row] = (key, NONE, 0, 0, onset, 0, 0, NONE, 0.0, kind)
         return row
 
     def remove(self, key: int) -> None:
@@ -84,8 +85,7 @@ class Followed:
 
     def rows(self, keys: npt.NDArray[np.uint64]) -> I64:
         """Return the row of each signal, NONE where it is not followed."""
-        get = self._rows.get
-        return np.array([get(key, NONE) for key in keys.tolist()], np.int64)
+        return np.array(list(map(self._rows.get, keys.tolist(), repeat(NONE))), np.int64)
 
     def quiet_since(self, tick: int) -> list[int]:
         """Return the signals whose last burst was before `tick`."""
@@ -125,6 +125,17 @@ class Followed:
         )
         return taken
 
+    def day_before(self, row: int) -> tuple[float, float]:
+        """Return the reels of the last day and those before it, as far as hours are kept."""
+        return _day_before(self.columns.signals, self.columns.hours, row)
+
+    def last_hour(self, rows: I64) -> F64:
+        """Return the reels of the last hour of signals, 0 where there is no report of it."""
+        hours = self.columns.hours
+        last = self.columns.signals["last_hour"][rows] % hours.shape[1]
+        reels: F64 = np.maximum(hours[rows, last, 0], 0.0)
+        return reels
+
     def series(self, row: int) -> list[tuple[int, int, float]]:
         """Return the last two days: hours with their reels and expected reels, oldest first."""
         signal, hours = self.columns.signals[row], self.columns.hours[row]
@@ -146,6 +157,19 @@ def _columns(rows: int, windows: int) -> Columns:
         volume=np.zeros((rows, windows), np.int64),
         hours=np.zeros((rows, SERIES_HOURS, 2), np.float64),
     )
+
+
+@kernel
+def _day_before(signals: Records, hours: F64, row: Int) -> tuple[float, float]:
+    before = lately = 0.0
+    last = signals[row].last_hour
+    for hour in range(signals[row].first_hour, last + 1):
+        reels = max(hours[row, hour % hours.shape[1], 0], 0.0)
+        if hour > last - DAY_H:
+            lately += reels
+        else:
+            before += reels
+    return lately, before
 
 
 @njit(cache=True)

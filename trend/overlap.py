@@ -9,9 +9,18 @@ Source: Cohen & Kaplan, "Summarizing data using bottom-k sketches" (2007).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from trend.compiled import kernel
+from trend.layout import I64, Int
+
+U64 = npt.NDArray[np.uint64]
+
+ALL: Final = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+"""Limit of a sample that holds all reels there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +57,10 @@ def union(samples: list[Sample]) -> Sample:
     if len(samples) == 1:
         return samples[0]
     limits = [one.limit for one in samples if one.limit is not None]
-    limit = min(limits) if limits else None
-    reels = np.sort(np.concatenate([_up_to(one.reels, limit) for one in samples]))
-    first = np.ones(reels.size, np.bool)
-    np.not_equal(reels[1:], reels[:-1], out=first[1:])
-    return Sample(reels[first], limit)
+    limit = min(limits, default=None)
+    reels = np.concatenate([one.reels for one in samples])
+    reels.sort()
+    return Sample(reels[: _distinct(reels, ALL if limit is None else np.uint64(limit))], limit)
 
 
 def shared(a: Sample, b: Sample) -> tuple[int, float]:
@@ -65,15 +73,9 @@ def shared(a: Sample, b: Sample) -> tuple[int, float]:
         (2, 0.6666666666666666)
     """
     limits = [one.limit for one in (a, b) if one.limit is not None]
-    limit = min(limits) if limits else None
-    first, second = _up_to(a.reels, limit), _up_to(b.reels, limit)
-    if first.size > second.size:
-        first, second = second, first
-    if first.size == 0:
-        return 0, 0.0
-    at = second.searchsorted(first)
-    both = int(np.count_nonzero(second.take(at, mode="clip") == first))
-    return both, both / first.size
+    limit = ALL if not limits else np.uint64(min(limits))
+    both, smaller = _both(a.reels, b.reels, limit)
+    return int(both), both / max(smaller, 1)
 
 
 class Sharing:
@@ -90,25 +92,62 @@ class Sharing:
         reels = np.concatenate([np.zeros(0, np.uint64), *(one.reels for one in samples)])
         order = np.argsort(reels)
         self._reels = reels[order]
-        self._number = np.repeat(np.arange(len(samples)), [one.reels.size for one in samples])
-        self._number = self._number[order]
+        number = np.repeat(np.arange(len(samples)), [one.reels.size for one in samples])
+        self._number = number[order]
+        self._both = np.empty(len(samples), np.int64)
 
     def most(self, other: Sample, least: int) -> list[int]:
         """Return the numbers of the samples with at least so many reels of the other, >= 1."""
-        both = np.bincount(self._number[places(self._reels, other.reels)])
-        return np.flatnonzero(both >= least).tolist()
+        _count(self._reels, self._number, other.reels, self._both)
+        return np.flatnonzero(self._both >= least).tolist()
 
 
-def places(hashes: npt.NDArray[np.uint64], wanted: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
-    """Return where the wanted ones stand in `hashes`, which are ascending, each maybe often.
+@kernel
+def _distinct(ascending: U64, limit: np.uint64) -> Int:
+    """Bring distinct hashes, up to the limit, to the front; return how many they are."""
+    count = 0
+    for i in range(ascending.size):
+        if ascending[i] > limit:
+            break
+        if count == 0 or ascending[i] != ascending[count - 1]:
+            ascending[count] = ascending[i]
+            count += 1
+    return count
 
-    Example:
-        >>> places(np.array([3, 5, 5, 8], np.uint64), np.array([5, 6, 8], np.uint64)).tolist()
-        [1, 2, 3]
-    """
-    first, stop = hashes.searchsorted(wanted), hashes.searchsorted(wanted, "right")
-    count = stop - first
-    return np.repeat(stop - np.cumsum(count), count) + np.arange(count.sum())
+
+@kernel
+def _both(a: U64, b: U64, limit: np.uint64) -> tuple[Int, Int]:
+    """Return how many hashes up to the limit two have in common, and how many the smaller has."""
+    i = j = both = 0
+    while i < a.size and j < b.size and a[i] <= limit and b[j] <= limit:
+        if a[i] == b[j]:
+            both += 1
+        step = a[i] <= b[j]
+        j += a[i] >= b[j]
+        i += step
+    while i < a.size and a[i] <= limit:
+        i += 1
+    while j < b.size and b[j] <= limit:
+        j += 1
+    return both, min(i, j)
+
+
+@kernel
+def _count(reels: U64, number: I64, other: U64, both: I64) -> None:
+    """Fill in how many of the other's hashes each number has; both lists of hashes ascend."""
+    both[:] = 0
+    at = np.int64(0)
+    for hash_ in other:
+        high = np.int64(reels.size)
+        while at < high:
+            middle = (at + high) // 2
+            if reels[middle] < hash_:
+                at = middle + 1
+            else:
+                high = middle
+        while at < reels.size and reels[at] == hash_:
+            both[number[at]] += 1
+            at += 1
 
 
 def _up_to(reels: npt.NDArray[np.uint64], limit: int | None) -> npt.NDArray[np.uint64]:

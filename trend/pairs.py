@@ -91,3 +91,31 @@ def insert(pairs: Records, after: Int, table: Records) -> Int:
             table[at].tick = pairs[i].tick
             count += 1
     return count
+
+
+@kernel
+def forget(pairs: Records, after: Int) -> Int:
+    """Forget the pairs of ticks up to `after`, in place; return how many are left.
+
+    From a free place on each pair is taken out and, if it stays, put back: where it was, or nearer
+    to its first place.
+    """
+    free = np.int64(0)
+    while pairs[free].key != 0:
+        free += 1
+    count = 0
+    for i in range(pairs.size):
+        old = free + i if free + i < pairs.size else free + i - pairs.size
+        key, tick = pairs[old].key, pairs[old].tick
+        if key == 0:
+            continue
+        pairs[old].key = 0
+        pairs[old].tick = 0
+        if tick > after:
+            at = first_place(key, pairs.size)
+            while pairs[at].key != 0:
+                at = at + 1 if at + 1 < pairs.size else 0
+            pairs[at].key = key
+            pairs[at].tick = tick
+            count += 1
+    return count

@@ -23,6 +23,8 @@ from trend.records import USE, VOLUME
 
 _MAX_WAITING: Final = 256  # pieces of volume that wait for a use to come
 _REPORT_ROOM: Final = 4096
+_NEVER: Final = int(np.iinfo(np.int32).min)
+"""A tick before all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Shard:
             volume: records with the fields apply, tick (int32), reels (int64).
         """
         if rows.size:
-            self._waiting.append((rows, labels, int(rows["apply"].min())))
+            self._waiting.append((rows, labels, int(closing.waiting(rows, _NEVER)[1])))
         if volume.size:
             self._volume.append(volume)
 
@@ -230,10 +232,10 @@ def _left(rows: Records, labels: U8, taken: int, through: int) -> list[tuple[Rec
     if taken == rows.size:
         return []
     left = np.empty(rows.size - taken, USE)
-    waiting = rows["apply"] > through
-    left_labels = np.empty(int(rows["label_len"][waiting].sum()), np.uint8)
+    label_bytes, earliest = closing.waiting(rows, through)
+    left_labels = np.empty(label_bytes, np.uint8)
     closing.leave(rows, labels, through, left, left_labels)
-    return [(left, left_labels.tobytes(), int(left["apply"].min()))]
+    return [(left, left_labels.tobytes(), int(earliest))]
 
 
 class _ReportRoom:

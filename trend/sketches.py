@@ -117,20 +117,28 @@ def in_common(authors: U64, texts: U64) -> float:
         >>> in_common(np.arange(9, dtype=np.uint64), one)
         1.0
     """
-    known = np.flatnonzero(texts != NONE)
-    if known.size < max(MIN_TEXTS, texts.size / 2):
-        return 0.0
-    return float(_in_common(authors[known[:COMPARED]], texts[known[:COMPARED]]))
+    return float(_in_common(authors, texts))
 
 
 @njit(cache=True)
 def _in_common(authors: U64, texts: U64) -> float:
+    known = np.empty(COMPARED, np.int64)
+    count = 0
+    for i in range(texts.size):
+        if texts[i] != NONE:
+            if count < COMPARED:
+                known[count] = i
+            count += 1
+    if count < max(MIN_TEXTS, texts.size / 2):
+        return 0.0
     total = 0.0
     others = 0
-    for i in range(texts.size):
-        for j in range(i + 1, texts.size):
-            if authors[i] != authors[j]:
-                total += agreement(texts[i], texts[j])
+    count = min(count, COMPARED)
+    for i in range(count):
+        for j in range(i + 1, count):
+            one, other = known[i], known[j]
+            if authors[one] != authors[other]:
+                total += agreement(texts[one], texts[other])
                 others += 1
     return total / max(others, 1)
 

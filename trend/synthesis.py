@@ -39,7 +39,7 @@ from trend.significance import q_values
 from trend.sketches import COMPARED
 from trend.stages import STAGES
 from trend.takeoff_prior import TREES
-from trend.trends import Height, Revision, Signal, Trend, extends, trend_id
+from trend.trends import Height, Revision, Signal, Trend, parts_of, trend_id
 
 MIN_SHARED: Final = 3
 """Reels that two signals must share at least to be one trend."""
@@ -78,6 +78,8 @@ class Synthesis:
         self._judged = np.zeros(FIRST_TRENDS, JUDGED)
         self._signals: dict[int, Signal] = {}
         self._owner: dict[int, str] = {}
+        self._phrases: dict[str, str] = {}
+        """Phrase in a trend -> that."""
         self._followed = Followed(settings.windows_h)
         self._forgotten = 0
         self._ticks_per_hour = 3600 // settings.tick_seconds
@@ -120,7 +122,7 @@ class Synthesis:
         new = (rows == NONE) & detailed & (numbers[:, bursts.BURST] > 0)
         for i in np.flatnonzero(new).tolist() if new.any() else ():
             key, told = int(keys[i]), numbers[i].tolist()
-            rows[i] = self._followed.add(key, told[bursts.ONSET])
+            rows[i] = self._followed.add(key, told[bursts.KIND], told[bursts.ONSET])
             self._signals[key] = _named(key, told, reports.labels, int(rows[i]))
         news = self._followed.take(reports, at, rows, tick, self._hour(tick))
         detailed &= rows != NONE
@@ -144,8 +146,7 @@ class Synthesis:
             return
         signals = self._followed.columns.signals[burst]
         q = q_values(signals["log10_p"], tests)
-        kinds = (self._signals[key].kind for key in signals["key"].tolist())
-        united = np.fromiter((kind == COMMUNITY for kind in kinds), np.bool_, burst.size)
+        united = signals["kind"] == COMMUNITY
         q[united] = np.minimum(q[united], self.settings.burst_fdr)
         hit = q <= self.settings.burst_fdr
         found: list[tuple[float, int, float]] = []
@@ -177,10 +178,13 @@ class Synthesis:
                     continue
                 trend = self._begin(signal)
             trend.signals[key] = signal
+            trend.communities += signal.kind == COMMUNITY
             held |= {part.hash: trend.id for part in signal.parts if part.hash not in held}
             trend.changed()
             trend.improbable(log10_p, value)
             self._owner[key] = trend.id
+            if signal.kind == PHRASE:
+                self._phrases[signal.id] = trend.id
             self._followed.columns.signals[signal.row]["trend"] = trend.number
             gained.add(trend.id)
 
@@ -188,9 +192,10 @@ class Synthesis:
         """Return what the communities in trends consist of, each with the first such trend."""
         held: dict[int, str] = {}
         for name, trend in self.trends.items():
-            for signal in trend.signals.values():
-                for part in signal.parts:
-                    held.setdefault(part.hash, name)
+            if trend.communities:
+                for signal in trend.signals.values():
+                    for part in signal.parts:
+                        held.setdefault(part.hash, name)
         return held
 
     def _united(self, signal: Signal, held: dict[int, str]) -> Trend | None:
@@ -221,13 +226,9 @@ class Synthesis:
         """
         if phrase.kind != PHRASE:
             return None
-        held = [
-            (len(signal.id), name)
-            for name, trend in self.trends.items()
-            for signal in trend.signals.values()
-            if signal.kind == PHRASE and extends(phrase.id, signal.id)
-        ]
-        return self.trends[max(held)[1]] if held else None
+        held = self._phrases
+        found = [(len(part), held[part]) for part in parts_of(phrase.id) if part in held]
+        return self.trends[max(found)[1]] if found else None
 
     def _begin(self, signal: Signal) -> Trend:
         row = self._followed.columns.signals[signal.row]
@@ -259,12 +260,13 @@ class Synthesis:
             self._ticks_per_hour,
         )
         revised: list[Trend] = []
-        told = zip(numbers.tolist(), leading.tolist(), changed.tolist(), strict=True)
-        for number, row, news in told:
-            trend = self._by_number[number]
-            if hourly:
-                self.candidates.hour(trend, row, self._followed)
-            if trend.revision == 0 and not self._takes_off(trend, row, tick, known):
+        trends = [self._by_number[number] for number in numbers.tolist()]
+        if hourly:
+            self.candidates.hour(trends, leading, self._followed)
+        authors = self._followed.columns.authors[leading, -1].tolist()
+        told = zip(trends, leading.tolist(), changed.tolist(), authors, strict=True)
+        for trend, row, news, people in told:
+            if trend.revision == 0 and not self._takes_off(trend, row, people, tick, known):
                 continue
             if (news or (hourly and not trend.settled)) and self._revise(trend, news):
                 revised.append(trend)
@@ -275,9 +277,9 @@ class Synthesis:
         rows, _ = leaders(self._followed.columns, self._judged, of, self._ticks_per_hour)
         return [*map(self._revision, revised, rows.tolist())]
 
-    def _takes_off(self, trend: Trend, row: int, tick: int, known: Known) -> bool:
+    def _takes_off(self, trend: Trend, row: int, authors: int, tick: int, known: Known) -> bool:
         """Whether to tell of a trend that nobody was told of, led by the signal in a row."""
-        if not self.candidates.asks(trend, row, self._followed):
+        if not self.candidates.asks(trend, authors):
             return False
         started = int(self._judged["started"][trend.number])
         return self.candidates.tells(trend, row, self._followed, started, tick, known)
@@ -337,13 +339,16 @@ class Synthesis:
 
     def _drop(self, key: int) -> None:
         """Forget a signal, and its trend if it was the only one there."""
-        del self._signals[key]
+        signal = self._signals.pop(key)
         self._followed.remove(key)
         owner = self._owner.pop(key, None)
         if owner is None:
             return
+        if signal.kind == PHRASE:
+            del self._phrases[signal.id]
         trend = self.trends[owner]
         del trend.signals[key]
+        trend.communities -= signal.kind == COMMUNITY
         trend.changed()
         if not trend.signals:
             del self.trends[owner], self._by_number[trend.number]

@@ -124,7 +124,7 @@ def with_pairs(c: Counts, tick: int, coming: int, settings: ShardSettings) -> Co
     At the limit of the budget the oldest are forgotten, by whole ticks.
     """
     after = tick - pairs.KEPT_DAYS * (c.volume.size - 1)
-    kept = np.count_nonzero(c.pairs["tick"] > after)
+    kept = c.n[k.PAIRS] = int(pairs.forget(c.pairs, after))
     size = c.pairs.size
     wanted = int((kept + coming) / _PAIRS_AFTER)
     if wanted > size:
@@ -133,7 +133,8 @@ def with_pairs(c: Counts, tick: int, coming: int, settings: ShardSettings) -> Co
         room = max(int(_PAIRS_AFTER * size) - coming, size // 4)
         after = int(pairs.newest(c.pairs, tick, room, np.zeros(tick - after, np.int64)))
         size = max(size, int((room + coming) / _PAIRS_AFTER))
-    return resized_pairs(c, after, size)
+        return resized_pairs(c, after, size)
+    return c if size == c.pairs.size else resized_pairs(c, after, size)
 
 
 def resized_pairs(c: Counts, after: int, size: int) -> Counts:

@@ -17,6 +17,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -105,17 +106,9 @@ def features(
         age_h: since the first use in the burst.
         day_before: reels a day ago over those of the last day.
     """
-    hourly = max(volume.sum() * ticks_per_hour / max(np.count_nonzero(volume), 1), 1.0)
-    until = np.cumsum(volume)
-    middle = (until - volume / 2) / hourly
-    # Sorted by author, newest first: of each author the last one counts, who came with it.
-    order = np.lexsort((ticks, authors))
-    ticks, authors = ticks[order], authors[order]
-    last = np.flatnonzero(np.r_[authors[1:] != authors[:-1], np.ones(min(authors.size, 1), bool)])
-    reels = np.diff(last, prepend=-1)
-    ages = np.sort(middle[np.minimum(ticks[last], middle.size - 1)])
-    n = max(last.size, 1)
-    marks = np.quantile(ages, QUANTILES) if ages.size else np.full(QUANTILES.size, 24.0)
+    ages, most = _ages(ticks, authors, volume, ticks_per_hour)
+    n = max(ages.size, 1)
+    marks = _quantiles(ages, QUANTILES) if ages.size else np.full(QUANTILES.size, 24.0)
     largest = sorted(signals, reverse=True)
     return np.array(
         [
@@ -123,7 +116,7 @@ def features(
             math.log(n / max(expected, 0.4)),
             math.log(max(expected, 0.4)),
             *np.log(marks + 0.25),
-            reels.max(initial=0) / max(authors.size, 1),
+            most / max(authors.size, 1),
             authors.size / n,
             min(len(signals), 8),
             largest[1] / max(largest[0], 1) if len(largest) > 1 else 0.0,
@@ -132,3 +125,48 @@ def features(
             float(together),
         ]
     )
+
+
+@njit(cache=True)
+def _ages(ticks: I64, authors: U64, volume: I64, ticks_per_hour: int) -> tuple[F64, int]:
+    """Return how long ago each author came first, in hours of the mean volume, ascending.
+
+    Also the reels of the most frequent author.
+    """
+    total, used = np.int64(0), np.int64(0)
+    for reels in volume:
+        total += reels
+        used += np.int64(reels > 0)
+    hourly = max(total * ticks_per_hour / max(used, np.int64(1)), 1.0)
+    middle = np.empty(volume.size)
+    until = np.int64(0)
+    for tick in range(volume.size):
+        until += volume[tick]
+        middle[tick] = (until - volume[tick] / 2) / hourly
+    order = np.argsort(authors)
+    ages = np.empty(order.size)
+    count = most = at = 0
+    while at < order.size:
+        start = at
+        first = ticks[order[at]]
+        while at < order.size and authors[order[at]] == authors[order[start]]:
+            first = max(first, ticks[order[at]])
+            at += 1
+        ages[count] = middle[min(first, middle.size - 1)]
+        count += 1
+        most = max(most, at - start)
+    return np.sort(ages[:count]), most
+
+
+@njit(cache=True)
+def _quantiles(ascending: F64, shares: F64) -> F64:
+    """Return what `numpy.quantile` does of values in order, at least one."""
+    found = np.empty(shares.size)
+    last = ascending.size - 1
+    for i in range(shares.size):
+        place = last * shares[i]
+        low = np.int64(place)
+        share = place - low
+        a, b = ascending[low], ascending[min(low + np.int64(1), np.int64(last))]
+        found[i] = b - (b - a) * (1 - share) if share >= 0.5 else a + (b - a) * share
+    return found

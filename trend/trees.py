@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from trend.compiled import kernel
+
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
@@ -45,9 +47,19 @@ def log_odds(trees: Trees, x: F64) -> float:
         >>> log_odds(one, np.array([9.0, 1.0])), log_odds(one, np.array([9.0, 3.0]))
         (-0.5, 1.5)
     """
-    depth = trees.feature.shape[1]
-    bits = (x[trees.feature] > trees.threshold) @ (1 << np.arange(depth)[::-1])
-    return trees.base + float(trees.value[np.arange(bits.size), bits].sum())
+    leaves = np.empty(trees.feature.shape[0])
+    _leaves(trees.feature, trees.threshold, trees.value, x, leaves)
+    return trees.base + float(leaves.sum())
+
+
+@kernel
+def _leaves(feature: I64, threshold: F64, value: F64, x: F64, leaves: F64) -> None:
+    """Fill in what each tree says."""
+    for tree in range(feature.shape[0]):
+        bits = 0
+        for level in range(feature.shape[1]):
+            bits = 2 * bits + (x[feature[tree, level]] > threshold[tree, level])
+        leaves[tree] = value[tree, bits]
 
 
 def fit(

@@ -90,6 +90,8 @@ class Trend:
     number: int
     """Its place among those alive, and in the records of `JUDGED`."""
     signals: dict[int, Signal]
+    communities: int = 0
+    """How many of them are."""
     name: str = ""
     """As told last."""
     log10_p: float = 0.0
@@ -207,6 +209,18 @@ def extends(longer: str, phrase: str) -> bool:
         (True, False)
     """
     return f" {phrase} " in f" {longer} "
+
+
+def parts_of(phrase: str) -> list[str]:
+    """Return the phrases that a phrase holds word by word, itself among them.
+
+    Example:
+        >>> parts_of("the cat drop")
+        ['the', 'the cat', 'the cat drop', 'cat', 'cat drop', 'drop']
+    """
+    words = phrase.split(" ")
+    stops = range(1, len(words) + 1)
+    return [" ".join(words[i:j]) for i in range(len(words)) for j in stops if i < j]
 
 
 def trend_id(signal: int, onset: int, tick_seconds: int) -> str:

@@ -39,6 +39,8 @@ _WAITING: Final = 10_000
 _ASK_S: Final = 5.0
 """How long librdkafka is asked for something before we look whether to go on asking."""
 _AGAIN_S: Final = 0.2
+_AWAIT_S: Final = 0.02
+"""How long many messages are waited for; where there are few this passes in vain."""
 _BEGINNING: Final = -2
 
 X = TypeVar("X")
@@ -181,7 +183,7 @@ class Transactions:
             left = set(numbers)
             consumer.assign([TopicPartition(topic, n, since.get(n, _BEGINNING)) for n in numbers])
             while left:
-                for message in consumer.consume(10_000, timeout=0.5):
+                for message in consumer.consume(10_000, timeout=_AWAIT_S):
                     error, number, offset = message.error(), message.partition(), message.offset()
                     if error is not None and error.code() != KafkaError._PARTITION_EOF:
                         self._check(error)

@@ -18,7 +18,14 @@ from operators.durable import failpoints
 from operators.durable.fence import Fence
 from operators.sinks import migrate as schema
 from operators.sinks.jsonl import OutputError
-from operators.sinks.remote import Resume, ServicePart, UnavailableError, check_fence, fenced
+from operators.sinks.remote import (
+    Resume,
+    ServicePart,
+    Snapshot,
+    UnavailableError,
+    check_fence,
+    fenced,
+)
 from schemas.trends import Trend, decode, encode
 
 if TYPE_CHECKING:
@@ -280,7 +287,7 @@ class Postgres:
             raise explained(self.name, error) from error
 
 
-class PostgresSink(FixedPartitionedSink[Trend, Resume]):
+class PostgresSink(FixedPartitionedSink[Trend, Snapshot]):
     """The tables of a PostgreSQL; items are `(key, Trend)`."""
 
     def __init__(self, url: str, fence: Fence | None, wait_s: float) -> None:
@@ -292,7 +299,7 @@ class PostgresSink(FixedPartitionedSink[Trend, Resume]):
         """The one part, whatever the number of workers."""
         return ["postgres"]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: Resume | None) -> ServicePart:
+    def build_part(self, step_id: str, for_part: str, resume_state: Snapshot | None) -> ServicePart:
         """Begin to write; what is in the tables stays."""
         service = Postgres(self._url, self._fence)
         return ServicePart(service, resume_state, self._wait_s, "postgres")

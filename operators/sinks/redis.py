@@ -29,7 +29,14 @@ from bytewax.outputs import FixedPartitionedSink
 from operators.durable import failpoints
 from operators.durable.fence import Fence
 from operators.sinks.jsonl import OutputError
-from operators.sinks.remote import Resume, ServicePart, UnavailableError, check_fence, fenced
+from operators.sinks.remote import (
+    Resume,
+    ServicePart,
+    Snapshot,
+    UnavailableError,
+    check_fence,
+    fenced,
+)
 from schemas.trends import Trend, encode
 
 log = logging.getLogger(__name__)
@@ -256,7 +263,7 @@ class Redis:
             raise explained(self.name, error) from error
 
 
-class RedisSink(FixedPartitionedSink[Trend, Resume]):
+class RedisSink(FixedPartitionedSink[Trend, Snapshot]):
     """The keys of a Redis; items are `(key, Trend)`."""
 
     def __init__(
@@ -277,7 +284,7 @@ class RedisSink(FixedPartitionedSink[Trend, Resume]):
         """The one part, whatever the number of workers."""
         return ["redis"]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: Resume | None) -> ServicePart:
+    def build_part(self, step_id: str, for_part: str, resume_state: Snapshot | None) -> ServicePart:
         """Begin to write; what is in Redis stays."""
         service = Redis(self._url, self._keeping, self._fence, self._history)
         return ServicePart(service, resume_state, self._wait_s, "redis")

@@ -1,9 +1,10 @@
 """Sinks that are services: written to in the background, waited for, never twice.
 
 A thread of the sink takes what has come since its last write and writes it as one, so that the flow
-goes on meanwhile and a slow service gets few large writes. A snapshot waits until everything is
-written. A service that cannot be reached, or refuses, is tried again until it takes it or the time
-is up; then the run stops, and can go on later.
+goes on meanwhile and a slow service gets few large writes. A snapshot waits a moment until all is
+written; what a service in trouble is still owed then is part of the snapshot, so that the others
+get theirs. A service that cannot be reached, or refuses, is tried again until it takes it or the
+time is up; then the run stops, and can go on later.
 """
 
 import logging
@@ -20,7 +21,7 @@ from operators import metrics
 from operators.durable.faults import FencedError
 from operators.durable.fence import Fence
 from operators.sinks.jsonl import OutputError
-from schemas.trends import Trend
+from schemas.trends import Trend, decode, encode
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,10 @@ MOST: Final = 2_000
 """Revisions written at once at most."""
 WAITING: Final = 10_000
 """Revisions that may wait to be written; the flow stands still while there are more."""
+OWED: Final = 1_000
+"""Revisions that a snapshot holds for a service in trouble; while it is owed more, all waits."""
+PATIENCE_S: Final = 1.0
+"""How long a snapshot waits for a write that goes on; it waits for none that has failed."""
 PAUSE_S: Final = (0.1, 2.0)
 """The first and the longest pause between two attempts."""
 SAY_S: Final = 10.0
@@ -38,6 +43,9 @@ GRACE_S: Final = 30.0
 
 Resume = tuple[str, int]
 """The id of a run, and how many revisions of it were written."""
+
+Snapshot = tuple[str, int] | tuple[str, int, tuple[bytes, ...]]
+"""The same, and the revisions that are owed beyond, where there are any."""
 
 
 class UnavailableError(Exception):
@@ -64,22 +72,24 @@ class Service(Protocol):
         ...
 
 
-class ServicePart(StatefulSinkPartition[Trend, Resume]):
-    """The writing end of a service. Its state is what was written of which run.
+class ServicePart(StatefulSinkPartition[Trend, Snapshot]):
+    """The writing end of a service. Its state is what was written of which run, and what was not.
 
     `wait_s`: how long the service may refuse, in seconds, before `OutputError` is raised. `sink`:
     its name among the metrics; of the service if not given.
     """
 
     def __init__(
-        self, service: Service, resume_state: Resume | None, wait_s: float, sink: str = ""
+        self, service: Service, resume_state: Snapshot | None, wait_s: float, sink: str = ""
     ) -> None:
         self._service = service
         self._sink = sink or service.name.split(" ", 1)[0].lower()
         self._wait_s = wait_s
-        self._run, self._taken = resume_state or (uuid.uuid4().hex, 0)
-        self._written = self._taken
-        self._queue: deque[Trend] = deque()
+        self._run, self._written, *owed = resume_state or (uuid.uuid4().hex, 0)
+        self._queue: deque[Trend] = deque(decode(body) for bodies in owed for body in bodies)
+        self._taken = self._written + len(self._queue)
+        self._writing: list[Trend] = []
+        self._failing = False
         self._turn = threading.Condition()
         self._closing = False
         self._tried = 0.0  # when the present attempt began (s, monotonic); 0: there is none
@@ -100,30 +110,43 @@ class ServicePart(StatefulSinkPartition[Trend, Resume]):
             metrics.USED.set(len(self._queue), f"sink-{self._sink}")
             self._turn.notify_all()
 
-    def snapshot(self) -> Resume:
+    def snapshot(self) -> Snapshot:
+        """Wait a moment until everything is written. Raises what the last write raised."""
+        asked = time.monotonic()
+        with self._turn:
+            self._wait_until(lambda: self._written == self._taken or self._may_owe(asked))
+            owed = (*map(encode, self._writing), *map(encode, self._queue))
+            return (self._run, self._written, owed) if owed else (self._run, self._written)
+
+    def flush(self) -> None:
         """Wait until everything is written. Raises what the last write raised."""
         with self._turn:
             self._wait_until(lambda: self._written == self._taken)
-            return self._run, self._written
 
     def close(self) -> None:
         """Write everything and let go of the service."""
-        self.snapshot()
+        self.flush()
         with self._turn:
             self._closing = True
             self._turn.notify_all()
         self._thread.join()
 
+    def _may_owe(self, asked: float) -> bool:
+        """Whether a snapshot that was asked for then need wait no longer."""
+        late = self._failing or time.monotonic() - asked > PATIENCE_S
+        return late and self._taken - self._written <= OWED
+
     def _wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait, with the lock held, for the thread. Raises its error, or one of a hung write."""
-        while not self._error and not condition():
-            self._turn.wait(timeout=1.0)
+        while not self._error:
             if self._silent_s() > self._wait_s + GRACE_S:
                 raise OutputError(
                     f"{self._service.name}: does not answer; waited {self._wait_s:g} s"
                 )
-        if self._error is not None:
-            raise self._error
+            if condition():
+                return
+            self._turn.wait(timeout=1.0)
+        raise self._error
 
     def _silent_s(self) -> float:
         """For how long the present attempt has been going on."""
@@ -135,6 +158,8 @@ class ServicePart(StatefulSinkPartition[Trend, Resume]):
                 self._deliver(batch)
                 with self._turn:
                     self._written += len(batch)
+                    self._writing = []
+                    self._failing = False
                     metrics.USED.set(len(self._queue), f"sink-{self._sink}")
                     self._turn.notify_all()
         except Exception as error:  # raised again where the flow can see it
@@ -147,7 +172,9 @@ class ServicePart(StatefulSinkPartition[Trend, Resume]):
     def _next(self) -> list[Trend]:
         with self._turn:
             self._turn.wait_for(lambda: self._queue or self._closing)
-            return [self._queue.popleft() for _ in range(min(MOST, len(self._queue)))]
+            some = min(MOST, len(self._queue))
+            self._writing = [self._queue.popleft() for _ in range(some)]
+            return self._writing
 
     def _deliver(self, batch: list[Trend]) -> None:
         """Try until it is written. Raises `OutputError` when the time is up."""
@@ -160,6 +187,9 @@ class ServicePart(StatefulSinkPartition[Trend, Resume]):
                 self._service.put((self._run, self._written), batch)
                 break
             except UnavailableError as error:
+                with self._turn:
+                    self._failing = True
+                    self._turn.notify_all()
                 now = time.monotonic()
                 metrics.SINK_FAILURES.add(1, self._sink)
                 metrics.SINK_UP.set(0, self._sink)

@@ -288,7 +288,7 @@ def _joined(values: list[Any]) -> bytes | None:
         return b""
     if None in values or any(map(bytes.isspace, values)) or not min(map(len, values)):
         return None
-    data = b"\n".join(values) + b"\n"
+    data = b"\n".join([*values, b""])
     plain = max(map(len, values)) <= LINE_LIMIT and data.count(b"\n") == len(values)
     return data if plain else None
 

@@ -79,7 +79,7 @@ def test_docker_compose_reads_it(tmp_path: Path) -> None:
 
 
 def test_all_that_was_promised_is_there() -> None:
-    wanted = {"kafka", "timescaledb", "redis", "prometheus", "grafana", "groundswell"}
+    wanted = {"kafka", "timescaledb", "redis", "prometheus", "grafana", "groundswell", "radar"}
     assert services.keys() == wanted | ONCE
 
 

@@ -123,7 +123,7 @@ class Topics:
             consumer.assign([TopicPartition(topic, number, 0) for number in left])
             messages: list[Message] = []
             while left:
-                for message in consumer.consume(1000, 1.0):
+                for message in consumer.consume(1000, 0.05):
                     error = message.error()
                     if error is None:
                         messages.append(message)
@@ -173,6 +173,7 @@ class Topics:
                     "bootstrap.servers": self.address,
                     "group.id": self.name,
                     "isolation.level": isolation,
+                    "log_level": 0,  # a broker that is killed is no news
                 }
             )
         return self._askers[isolation]

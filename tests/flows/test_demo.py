@@ -47,6 +47,7 @@ def test_a_day_is_simulated_replayed_and_marked(
     _, suggested = out.getvalue().split("Try next:\n")
     words = [shlex.split(line) for line in suggested.splitlines()]
     assert [line[:2] for line in words] == [
-        [".venv/bin/groundswell", name] for name in ("demo", "evaluate", "replay", "replay")
+        [".venv/bin/groundswell", name]
+        for name in ("serve", "report", "demo", "evaluate", "replay", "replay")
     ]
-    assert str(tmp_path / "a demo" / "truth.json") in words[1]
+    assert str(tmp_path / "a demo" / "truth.json") in words[3]

@@ -57,6 +57,17 @@ def test_what_is_found_hangs_on_neither_blocks_nor_how_far_was_read(
         catalogue.forget(tick)
 
 
+@pytest.mark.parametrize("top", [2**20, 2**64 - 9])
+def test_reels_are_found_however_their_hashes_are_spread(top: int) -> None:
+    rng = np.random.default_rng(3)
+    hashes = np.unique(rng.integers(0, top, 3000, dtype=np.uint64))
+    there = rng.random(hashes.size) < 0.5
+    catalogue = Catalogue(ticks=20, limit=10**6)
+    catalogue.add(names([(reel, 5) for reel in hashes[there].tolist()]))
+    assert catalogue.known(hashes, 5).there.tolist() == there.tolist()
+    assert sorted(catalogue.find(hashes.tolist(), 5)) == hashes[there].tolist()
+
+
 @pytest.mark.parametrize("size", [1, 7, 300])
 def test_texts_and_authors_are_those_of_the_reels_known_at_a_tick(size: int) -> None:
     reels = stream(2, 600, ticks=60)
@@ -71,7 +82,7 @@ def test_texts_and_authors_are_those_of_the_reels_known_at_a_tick(size: int) -> 
     assert ticks.tolist() == [tick for _, tick in found]
     assert authors.tolist() == [reel + 1 for reel in known]
     assert texts.tolist() == [reel + 2 for reel in known]
-    again = KnownReels(catalogue, 40).reels(wanted[::-1])
+    again = KnownReels(catalogue, 40).reels(wanted)
     assert again[0].tolist() == authors.tolist()
 
 

@@ -62,9 +62,10 @@ def put(url: str, *written: list[Trend], resume: tuple[str, int] | None = None) 
     one = part(url, resume)
     for batch in written:
         one.write_batch(batch)
-        one.snapshot()
+        one.flush()
     one.close()
-    return one.snapshot()
+    run, written = one.snapshot()
+    return run, written
 
 
 def holds(url: str, trends: list[Trend]) -> None:
@@ -348,7 +349,7 @@ def test_a_login_that_is_refused_is_waited_for_without_showing_its_password(
     one = part(roles["writer"], wait_s=0.5)
     one.write_batch([trend("a")])
     with pytest.raises(OutputError, match=r"too many connections.*; waited 0\.5 s") as caught:
-        one.snapshot()
+        one.flush()
     assert "of writer" not in str(caught.value)
 
 
@@ -379,7 +380,7 @@ def test_a_server_that_dies_again_and_again_loses_and_repeats_nothing(
     for number, batch in enumerate(written):
         one.write_batch(batch)
         if number % 10 == 0:
-            one.snapshot()
+            one.flush()
         if number in faults:
             time.sleep(draw.uniform(0, 0.01))
             fault(server)
@@ -399,7 +400,7 @@ def test_a_connection_that_is_reset_in_a_transaction_loses_and_repeats_nothing(
         for batch in batches(trends, random.Random(7), most=60):
             between.cut_at, between.after = statement, after
             one.write_batch(batch)
-            one.snapshot()
+            one.flush()
         one.close()
     assert between.cuts >= 3
     holds(tables, trends)
@@ -415,7 +416,7 @@ def test_what_a_service_does_not_take_for_too_long_stops_the_run(
     try:
         one.write_batch([trend("a")])
         with pytest.raises(OutputError, match=r"PostgreSQL 127\.0\.0\.1.*; waited 1 s"):
-            one.snapshot()
+            one.flush()
         with pytest.raises(OutputError):
             one.write_batch([trend("c")])
     finally:
@@ -444,7 +445,7 @@ def test_a_permission_that_is_revoked_is_named_and_waited_for(
 ) -> None:
     one = part(roles["writer"])
     one.write_batch([trend("a")])
-    one.snapshot()
+    one.flush()
     with caplog.at_level(logging.WARNING):
         query(tables, "REVOKE groundswell_writer FROM test_writer")
         one.write_batch([trend("b")])
@@ -458,13 +459,14 @@ def test_a_permission_that_is_revoked_is_named_and_waited_for(
 def test_a_later_writer_fences_the_earlier_one(tables: str) -> None:
     first = part(tables)
     first.write_batch([trend("a")])
+    first.flush()
     state = first.snapshot()
     second = part(tables, state)
     second.write_batch([trend("b")])
-    second.snapshot()
+    second.flush()
     first.write_batch([trend("c")])
     with pytest.raises(FencedError, match="another run has taken over"):
-        first.snapshot()
+        first.flush()
     with pytest.raises(FencedError):
         first.write_batch([trend("d")])
     second.close()
@@ -477,7 +479,7 @@ def test_a_writer_whose_folder_was_taken_over_cannot_claim(tables: str, tmp_path
     one = part(tables, fence=stale)
     one.write_batch([trend("a")])
     with pytest.raises(FencedError, match="another run has taken over"):
-        one.snapshot()
+        one.flush()
     assert query(tables, "SELECT count(*) FROM groundswell.trends") == [(0,)]
 
 
@@ -503,12 +505,12 @@ def test_a_claim_that_another_comes_between_is_made_anew(
     assert looked.wait(WAIT_S)
     second = part(tables)
     second.write_batch([trend("b")])
-    second.snapshot()
+    second.flush()
     go_on.set()
-    first.snapshot()  # it has a later number now, and the second is shut out
+    first.flush()  # it has a later number now, and the second is shut out
     second.write_batch([trend("c")])
     with pytest.raises(FencedError):
-        second.snapshot()
+        second.flush()
     assert query(tables, "SELECT fence FROM groundswell.position") == [(2,)]
 
 
@@ -518,7 +520,7 @@ def test_a_database_that_lost_what_was_written_is_refused(tables: str) -> None:
     one = part(tables, state)
     one.write_batch([trend("c")])
     with pytest.raises(OutputError, match=r"at least the 2 revisions .* found 1; was it restored"):
-        one.snapshot()
+        one.flush()
 
 
 def test_a_run_that_goes_on_after_another_wrote_may(tables: str) -> None:

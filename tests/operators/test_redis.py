@@ -57,9 +57,10 @@ def put(url: str, *written: list[Trend], **how: Any) -> Resume:
     one = part(url, **how)
     for batch in written:
         one.write_batch(batch)
-        one.snapshot()
+        one.flush()
     one.close()
-    return one.snapshot()
+    run, written = one.snapshot()
+    return run, written
 
 
 def holds(redis: Redis, trends: Iterable[Trend], most_h: int = 168) -> None:
@@ -230,7 +231,7 @@ def test_a_server_that_dies_again_and_again_loses_and_repeats_nothing(
     for number, batch in enumerate(written):
         one.write_batch(batch)
         if number % 10 == 0:
-            one.snapshot()
+            one.flush()
         if number in faults:
             time.sleep(draw.uniform(0, 0.01))
             fault(server)
@@ -249,7 +250,7 @@ def test_a_connection_that_is_reset_in_a_write_loses_and_repeats_nothing(
         for batch in batches(trends, random.Random(7), most=60):
             between.cut_at, between.after = b"EVALSHA", after
             one.write_batch(batch)
-            one.snapshot()
+            one.flush()
         one.close()
     assert between.cuts >= 3
     holds(redis, trends)
@@ -263,11 +264,11 @@ def test_what_a_crash_of_the_machine_loses_is_written_again(
     third = len(trends) // 3
     one = part(redis.url)
     one.write_batch(trends[:third])
-    one.snapshot()
+    one.flush()
     log = server.folder / "appendonlydir"
     shutil.copytree(log, tmp_path / "log")
     one.write_batch(trends[third : 2 * third])
-    one.snapshot()
+    one.flush()
     server.kill()
     shutil.rmtree(log)
     shutil.copytree(tmp_path / "log", log)
@@ -283,7 +284,7 @@ def test_a_redis_that_was_emptied_is_filled_again(redis: Redis) -> None:
     one = part(redis.url)
     for number, batch in enumerate(batches(trends, random.Random(9))):
         one.write_batch(batch)
-        one.snapshot()
+        one.flush()
         if number % 5 == 0:
             with redis.client() as client:
                 client.flushdb()
@@ -340,7 +341,7 @@ def test_a_full_redis_is_named_and_waited_for(
 ) -> None:
     one = part(redis.url)
     one.write_batch([trend("a")])
-    one.snapshot()
+    one.flush()
     with redis.client() as client:
         client.config_set("maxmemory", "1")
         try:
@@ -388,7 +389,7 @@ def test_a_permission_that_is_revoked_is_named_and_waited_for(
             trends = stream(12)
             one = part(url)
             one.write_batch(trends)
-            one.snapshot()
+            one.flush()
             client.execute_command("ACL", "SETUSER", "least", "-xadd")
             later = replace(trend("z"), event_time=START + timedelta(days=3))
             one.write_batch([later])
@@ -418,7 +419,7 @@ def test_what_a_service_does_not_take_for_too_long_stops_the_run(server: Server)
     one = part("redis://:hidden@127.0.0.1:1/0", wait_s=0.5)
     one.write_batch([trend("a")])
     with pytest.raises(OutputError, match=r"Redis 127\.0\.0\.1:1/0: .*refused.*; waited 0\.5 s"):
-        one.snapshot()
+        one.flush()
 
 
 @pytest.mark.parametrize(
@@ -456,13 +457,14 @@ def test_a_key_of_somebody_else_is_not_waited_for(redis: Redis) -> None:
 def test_a_later_writer_fences_the_earlier_one(redis: Redis) -> None:
     first = part(redis.url)
     first.write_batch([trend("a")])
+    first.flush()
     state = first.snapshot()
     second = part(redis.url, state)
     second.write_batch([trend("b")])
-    second.snapshot()
+    second.flush()
     first.write_batch([trend("c")])
     with pytest.raises(FencedError, match="another run has taken over"):
-        first.snapshot()
+        first.flush()
     second.close()
     holds(redis, [trend("a"), trend("b")])
 
@@ -473,7 +475,7 @@ def test_a_writer_whose_folder_was_taken_over_cannot_claim(redis: Redis, tmp_pat
     one = part(redis.url, fence=stale)
     one.write_batch([trend("a")])
     with pytest.raises(FencedError, match="another run has taken over"):
-        one.snapshot()
+        one.flush()
     holds(redis, [])
 
 

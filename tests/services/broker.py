@@ -1,7 +1,8 @@
 """A real Apache Kafka for the tests: one process of Java, broker and controller in one (KRaft).
 
 `make test` has its files fetched by Maven (`.ci/kafka`). A test can kill the broker, stop it in
-its tracks, and start it again on the same port and data.
+its tracks, and start it again on the same port and data. It listens in several ways: openly, for
+clients that come through a proxy of the test, and with TLS and SASL.
 """
 
 import os
@@ -16,11 +17,15 @@ from pathlib import Path
 from typing import Final
 
 from flows.supervisor import TieToParent, free_addresses
+from tests.services.certificates import OPENSSL, Certificates
 
 ROOT: Final = Path(__file__).parents[2]
 JARS: Final = ROOT / ".cache" / "kafka" / "jars"
 READY_S: Final = 120
 """How long a broker may take to answer; a fifth of a minute is usual on a busy machine."""
+
+USER: Final = ("detector", "hidden")
+"""Name and password of the one who may log in."""
 
 _LEAST_JAVA: Final = 17
 _JAVA: Final = (
@@ -53,10 +58,65 @@ class Broker:
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        self.address, self._controller = free_addresses(2)
+        (
+            self.address,
+            self.front,
+            self.behind,
+            self.sasl,
+            self.ssl,
+            self.sasl_ssl,
+            self._controller,
+        ) = free_addresses(7)
+        self.certificates: Certificates | None = None
+        if OPENSSL is not None:
+            self.certificates = Certificates(folder / "certificates")
+            self.certificates.make()
         self._properties = folder / "server.properties"
-        self._properties.write_text(_properties(folder, self.address, self._controller))
-        self._tool("kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c")
+        values = self._listeners() | {"log.dirs": folder / "data"} | _SMALL
+        self._properties.write_text("".join(f"{key}={value}\n" for key, value in values.items()))
+        user = "SCRAM-SHA-512=[name={},password={}]".format(*USER)
+        self._tool(
+            "kafka.tools.StorageTool",
+            *("format", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "--add-scram", user, "-c"),
+        )
+
+    def _listeners(self) -> dict[str, object]:
+        """How it is spoken to: `behind` is advertised as `front`, where a test has its proxy."""
+        ways = {
+            "PLAINTEXT": (self.address, self.address, "PLAINTEXT"),
+            "PROXIED": (self.behind, self.front, "PLAINTEXT"),
+            "SASL": (self.sasl, self.sasl, "SASL_PLAINTEXT"),
+        }
+        values: dict[str, object] = {}
+        if self.certificates is not None:
+            ways |= {
+                "SSL": (self.ssl, self.ssl, "SSL"),
+                "SASL_SSL": (self.sasl_ssl, self.sasl_ssl, "SASL_SSL"),
+            }
+            values |= {
+                "ssl.keystore.type": "PEM",
+                "ssl.keystore.location": self.certificates.broker,
+                "ssl.truststore.type": "PEM",
+                "ssl.truststore.location": self.certificates.authority,
+                "listener.name.ssl.ssl.client.auth": "required",
+            }
+        said = {name: f"{name}://{advertised}" for name, (_, advertised, _) in ways.items()}
+        heard = [f"{name}://{address}" for name, (address, _, _) in ways.items()]
+        protocols = [f"{name}:{protocol}" for name, (_, _, protocol) in ways.items()]
+        scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        for name in ("sasl", "sasl_ssl"):
+            values[f"listener.name.{name}.sasl.enabled.mechanisms"] = "SCRAM-SHA-512"
+            values[f"listener.name.{name}.scram-sha-512.sasl.jaas.config"] = scram
+        return values | {
+            "node.id": 1,
+            "process.roles": "broker,controller",
+            "controller.quorum.voters": f"1@{self._controller}",
+            "controller.listener.names": "CONTROLLER",
+            "listeners": ",".join([*heard, f"CONTROLLER://{self._controller}"]),
+            "advertised.listeners": ",".join(said.values()),
+            "inter.broker.listener.name": "PLAINTEXT",
+            "listener.security.protocol.map": ",".join([*protocols, "CONTROLLER:PLAINTEXT"]),
+        }
 
     @property
     def log(self) -> Path:
@@ -149,32 +209,23 @@ def running(folder: Path) -> Iterator[Broker]:
         broker.kill()
 
 
-def _properties(folder: Path, address: str, controller: str) -> str:
-    values = {
-        "node.id": 1,
-        "process.roles": "broker,controller",
-        "controller.quorum.voters": f"1@{controller}",
-        "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://{address},CONTROLLER://{controller}",
-        "advertised.listeners": f"PLAINTEXT://{address}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "log.dirs": folder / "data",
-        "num.partitions": 1,
-        "auto.create.topics.enable": "false",
-        "offsets.topic.num.partitions": 1,
-        "offsets.topic.replication.factor": 1,
-        "transaction.state.log.num.partitions": 1,
-        "transaction.state.log.replication.factor": 1,
-        "transaction.state.log.min.isr": 1,
-        "share.coordinator.state.topic.num.partitions": 1,
-        "share.coordinator.state.topic.replication.factor": 1,
-        "share.coordinator.state.topic.min.isr": 1,
-        "group.initial.rebalance.delay.ms": 0,
-        # Everybody may do everything but what a test forbids.
-        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "allow.everyone.if.no.acl.found": "true",
-    }
-    return "".join(f"{name}={value}\n" for name, value in values.items())
+_SMALL: Final = {
+    "num.partitions": 1,
+    "auto.create.topics.enable": "false",
+    "offsets.topic.num.partitions": 1,
+    "offsets.topic.replication.factor": 1,
+    "transaction.state.log.num.partitions": 1,
+    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.min.isr": 1,
+    "share.coordinator.state.topic.num.partitions": 1,
+    "share.coordinator.state.topic.replication.factor": 1,
+    "share.coordinator.state.topic.min.isr": 1,
+    "group.initial.rebalance.delay.ms": 0,
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": 500,
+    # Everybody may do everything but what a test forbids.
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",
+}
 
 
 def _java() -> str:

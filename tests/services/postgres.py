@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -100,13 +100,12 @@ def binaries() -> Path | None:
     return Path(initdb).parent if match and int(match[1]) >= OLDEST else None
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """A cluster of the newest PostgreSQL that is installed; stopped when the tests are done."""
-    given = os.environ.get("DATABASE_URL")
-    if given:
-        yield Postgres(given, None)
-        return
+@contextmanager
+def running(**more: str) -> Iterator[Postgres]:
+    """A cluster of the newest PostgreSQL that is installed, stopped when the block ends.
+
+    Its settings are `SETTINGS` and `more`.
+    """
     folder_of_binaries = binaries()
     if folder_of_binaries is None:
         missing("PostgreSQL", HOW)
@@ -129,7 +128,7 @@ def postgres() -> Iterator[Postgres]:
         )  # fmt: skip
         if done.returncode:
             missing("PostgreSQL", f"initdb failed:\n{done.stderr[-2000:]}")
-        settings = {**SETTINGS, "port": str(port)}
+        settings = {**SETTINGS, **more, "port": str(port)}
         if (folder_of_binaries.parent / "lib" / "timescaledb.so").exists():
             settings["shared_preload_libraries"] = "timescaledb"
             settings["timescaledb.telemetry_level"] = "off"
@@ -151,6 +150,16 @@ def postgres() -> Iterator[Postgres]:
             yield Postgres(admin, server)
         finally:
             server.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The cluster of all tests: the one that `DATABASE_URL` names, or one of our own."""
+    if given := os.environ.get("DATABASE_URL"):
+        yield Postgres(given, None)
+        return
+    with running() as one:
+        yield one
 
 
 def _answers(url: str) -> bool:

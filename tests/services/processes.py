@@ -116,6 +116,13 @@ class Server:
         """SIGCONT it."""
         self._send(signal.SIGCONT)
 
+    def revive(self) -> None:
+        """Have it run, whatever became of it."""
+        if self._process is None:
+            self.start()
+        else:
+            self.thaw()
+
     def _send(self, number: signal.Signals) -> list[int]:
         """Send a signal to the process and then to all it started, which have groups of their own.
 

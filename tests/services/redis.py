@@ -5,6 +5,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,16 +34,10 @@ class Redis:
         return client.Redis.from_url(self.url, socket_timeout=20)
 
 
-@pytest.fixture(scope="session", params=PROGRAMS)
-def redis_server(request: pytest.FixtureRequest) -> Iterator[Redis]:
-    """A server of each kind that is installed, with its log written each second."""
-    given = os.environ.get("REDIS_URL")
-    if given:
-        if request.param != PROGRAMS[0]:
-            pytest.skip("REDIS_URL names the one to test with")
-        yield Redis(given, None)
-        return
-    program = shutil.which(request.param)
+@contextmanager
+def running(kind: str = PROGRAMS[0]) -> Iterator[Redis]:
+    """A server of a kind with its log written each second, stopped when the block ends."""
+    program = shutil.which(kind)
     if program is None:
         missing("Redis", HOW)
     with tempfile.TemporaryDirectory(prefix="groundswell-redis-") as name:
@@ -52,9 +47,8 @@ def redis_server(request: pytest.FixtureRequest) -> Iterator[Redis]:
         options["appendfsync"] = "everysec"
         command = [part for key, value in options.items() for part in (f"--{key}", str(value))]
         server = Server(
-            request.param, [program, *command], Path(name), lambda: _answers(url),
-            dying=signal.SIGKILL,
-        )  # fmt: skip
+            kind, [program, *command], Path(name), lambda: _answers(url), dying=signal.SIGKILL
+        )
         try:
             server.start()
         except NotStartedError as error:
@@ -63,6 +57,18 @@ def redis_server(request: pytest.FixtureRequest) -> Iterator[Redis]:
             yield Redis(url, server)
         finally:
             server.kill()
+
+
+@pytest.fixture(scope="session", params=PROGRAMS)
+def redis_server(request: pytest.FixtureRequest) -> Iterator[Redis]:
+    """A server of each kind that is installed, or the one that `REDIS_URL` names."""
+    if given := os.environ.get("REDIS_URL"):
+        if request.param != PROGRAMS[0]:
+            pytest.skip("REDIS_URL names the one to test with")
+        yield Redis(given, None)
+        return
+    with running(request.param) as one:
+        yield one
 
 
 def _answers(url: str) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from trend import bursts
 from trend.followed import FIRST_ROWS, Followed
 from trend.judging import JUDGED, leaders
+from trend.kinds import HASHTAG
 from trend.layout import NONE
 
 WINDOWS = (1, 24)
@@ -50,7 +51,7 @@ def test_the_series_is_what_was_told_of_each_hour(
 ) -> None:
     """Hours without a report are left out; details replace all that was known."""
     followed = Followed(WINDOWS)
-    row = followed.add(7, 0)
+    row = followed.add(7, HASHTAG, 0)
     tick, expected = 6000, 0.0
     hours: dict[int, tuple[int, float]] = {}
     for number, (later, burst, details, reels) in enumerate(steps):
@@ -70,7 +71,7 @@ def test_the_series_is_what_was_told_of_each_hour(
 
 def test_rows_are_used_again_and_grow() -> None:
     followed = Followed(WINDOWS)
-    rows = {key: followed.add(key, 0) for key in range(1, 3 * FIRST_ROWS)}
+    rows = {key: followed.add(key, HASHTAG, 0) for key in range(1, 3 * FIRST_ROWS)}
     assert len(set(rows.values())) == len(rows) == len(followed)
     gone = followed.rows(np.arange(1, FIRST_ROWS, dtype=np.uint64)).tolist()
     for key in range(1, FIRST_ROWS):
@@ -79,7 +80,7 @@ def test_rows_are_used_again_and_grow() -> None:
         NONE,
         rows[FIRST_ROWS],
     ]
-    assert {followed.add(key + 10**6, 0) for key in range(1, FIRST_ROWS)} == set(gone)
+    assert {followed.add(key + 10**6, HASHTAG, 0) for key in range(1, FIRST_ROWS)} == set(gone)
 
 
 @pytest.mark.parametrize("by", [0, 1])
@@ -88,7 +89,7 @@ def test_the_leader_has_most_authors_of_those_reported_in_the_last_hour(by: int)
     authors = {5: [9, 1], 6: [9, 8], 7: [50, 50], 8: [1, 9], 9: [60, 60]}
     ticks = {5: 105, 6: 106, 7: 100, 8: 102, 9: 106}
     for key, of_windows in authors.items():
-        row = followed.add(key, 0)
+        row = followed.add(key, HASHTAG, 0)
         take(followed, key, ticks[key], told(ticks[key], key == 8, True, 1, of_windows, 1.0))
         followed.columns.signals[row]["trend"] = 3 if key < 9 else 4
     trends = np.zeros(8, JUDGED)

@@ -187,7 +187,7 @@ def test_what_is_read_from_the_log_is_what_was_taken_hour_by_hour(most: int) -> 
     since = int(kept.n[log.SINCE])
     assert (since > 0) == (most < 60 * len(made))
     assert kept.n[log.NEXT_REEL] - kept.n[log.FIRST_REEL] == 60 * (last - since + 1) <= most
-    at_once = watched.remembered(at_once, 0, log.past(kept, members[0], since), last)
+    at_once = watched.remembered(at_once, [0], [log.past(kept, members[0], since)], last)
     at_once, again = watched.taken(
         at_once, watched.sought(at_once, ~everything), last, made[-1], windows
     )

@@ -36,6 +36,30 @@ def test_pairs_know_who_used_what_within_a_day(
             last[signal, author] = now
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 50), st.integers(0, 9)), min_size=1, unique_by=lambda x: x[0]
+    ),
+    st.integers(-1, 9),
+    st.integers(1, 20),
+)
+def test_pairs_that_are_forgotten_leave_the_others_to_be_found(
+    noted: list[tuple[int, int]], after: int, spare: int
+) -> None:
+    n = np.zeros(k.SCALARS, np.int64)
+    table = np.zeros(len(noted) + spare, k.PAIR)
+    for author, tick in noted:
+        pairs.pair_is_new(n, table, np.uint64(7), np.uint64(author), tick, tick, DAY)
+    left = {author for author, tick in noted if tick > after}
+    assert pairs.forget(table, after) == len(left) == np.count_nonzero(table["key"])
+    for author, _ in noted:
+        key = np.uint64(pairs.pair_key(np.uint64(7), np.uint64(author)))
+        at = int(pairs.first_place(key, table.size))
+        while table[at % table.size]["key"] not in (0, key):
+            at += 1
+        assert (table[at % table.size]["key"] == key) == (author in left)
+
+
 def test_when_pairs_run_out_of_room_the_oldest_go_by_whole_ticks() -> None:
     c = tables.empty(TINY)
     for i in range(TINY.max_pairs // 2):

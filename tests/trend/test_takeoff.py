@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from trend.takeoff import FEATURES, features, size_of
+from trend.takeoff import FEATURES, QUANTILES, _quantiles, features, size_of
 
 TICKS = np.array([0, 1, 5, 6, 12, 30, 60])
 AUTHORS = np.array([1, 2, 3, 4, 5, 6, 7], np.uint64)
@@ -27,6 +29,12 @@ def test_each_author_counts_once_and_from_the_first_reel() -> None:
     assert again["authors"] == once["authors"] == pytest.approx(np.log(7))
     assert again["reels_an_author"] == pytest.approx(9 / 7)
     assert again["most_of_one"] == pytest.approx(3 / 9)
+
+
+@given(st.lists(st.floats(0, 48), min_size=1, max_size=70))
+def test_quantiles_are_those_of_numpy_to_the_bit(ages: list[float]) -> None:
+    found = _quantiles(np.sort(np.array(ages)), QUANTILES)
+    assert found.tolist() == np.quantile(ages, QUANTILES).tolist()
 
 
 def test_the_order_of_reels_says_nothing() -> None:

@@ -250,9 +250,9 @@ class Challenges:
         chosen = watched.chosen(old, np.array(ids, np.uint64), members, before)
         w = watched.without(chosen, fresh)
         since = hour - self._logged(hour) + 1
-        for place in np.flatnonzero(fresh).tolist():
-            w = watched.remembered(w, place, log.past(self._log, members[place], since), hour)
-        self._watched = w
+        new = np.flatnonzero(fresh).tolist()
+        pasts = [log.past(self._log, members[place], since) for place in new]
+        self._watched = watched.remembered(w, new, pasts, hour)
         return fresh
 
     def _reports(self, hour: int, numbers: Numbers, tests: int) -> ShardReports:

@@ -7,6 +7,7 @@ Of the last `REELS_H` hours each reel that holds several members is kept, as an 
 taken in one call, whatever the number of communities. Nothing depends on the order of its reels.
 """
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -106,18 +107,21 @@ def without(w: Watched, fresh: Bools) -> Watched:
     return w._replace(events=w.events[~fresh[w.events["community"]]])
 
 
-def remembered(w: Watched, place: int, past: Past, hour: int) -> Watched:
-    """Return the same, where one takes its past, up to now, from the log."""
+def remembered(w: Watched, places: Sequence[int], pasts: Sequence[Past], hour: int) -> Watched:
+    """Return the same, where some take their pasts, up to now, from the log."""
     hours = w.users.shape[1]
-    of_users, of_together = _history(past.hour, past.author, past.members, hour, hours)
     columns = np.arange(hour - hours + 1, hour + 1) % hours
-    w.users[place, columns], w.together[place, columns] = of_users, of_together
-    lately = (past.members & (past.members - 1) > 0) & (past.hour > hour - REELS_H)
-    events = np.zeros(np.count_nonzero(lately), EVENT)
-    events["community"] = place
-    for name, column in zip(("hour", "reel", "author", "members"), past, strict=True):
-        events[name] = column[lately]
-    return w._replace(events=np.concatenate([w.events, events]))
+    added = [w.events]
+    for place, past in zip(places, pasts, strict=True):
+        of_users, of_together = _history(past.hour, past.author, past.members, hour, hours)
+        w.users[place, columns], w.together[place, columns] = of_users, of_together
+        lately = (past.members & (past.members - 1) > 0) & (past.hour > hour - REELS_H)
+        events = np.zeros(np.count_nonzero(lately), EVENT)
+        events["community"] = place
+        for name, column in zip(("hour", "reel", "author", "members"), past, strict=True):
+            events[name] = column[lately]
+        added.append(events)
+    return w._replace(events=np.concatenate(added))
 
 
 class Sought(NamedTuple):

@@ -1,0 +1,1 @@
+"""The radar: a JSON API and a page over the stores; it never touches the flow."""
