@@ -412,7 +412,7 @@ class Settings(BaseSettings):
         30_000,
         ge=1000,
         le=1_000_000,
-        description="Of these, those with all their landmarks in memory, 50 kB each for half a "
+        description="Of these, those with all their landmarks in memory, 60 kB each for half a "
         "minute; of the others a sixteenth, 8 kB.",
         json_schema_extra=_unit("sounds", result=False),
     )
