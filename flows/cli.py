@@ -315,6 +315,32 @@ def graph(
     return run(trend_id, store, to or [], depth, limit, _console())
 
 
+sound = typer.Typer(help="Recognise sounds, however they were changed.")
+app.add_typer(sound, name="sound")
+_Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Audio or video.")]
+_Catalog = Annotated[Path, typer.Option(help="The file that keeps the known sounds.")]
+
+
+@sound.command("add")
+def sound_add(
+    files: _Files,
+    catalog: _Catalog,
+    title: Annotated[str | None, typer.Option(help="What the sound is called.")] = None,
+) -> int:
+    """Make sounds known, unless they are, and print one JSON object a file."""
+    from flows.sound import add
+
+    return add(files, catalog, title)
+
+
+@sound.command("identify")
+def sound_identify(files: _Files, catalog: _Catalog) -> int:
+    """Tell which known sound each file is, and how it was changed: one JSON object a file."""
+    from flows.sound import identify
+
+    return identify(files, catalog)
+
+
 @app.command()
 def serve(
     store: Annotated[

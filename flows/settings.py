@@ -380,6 +380,49 @@ class Settings(BaseSettings):
         "object a line on standard error.",
         json_schema_extra=_unit("", result=False),
     )
+    sound_seconds: float = Field(
+        300.0,
+        ge=5,
+        le=500,
+        description="How much of a media file is listened to.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    sound_file_mb: int = Field(
+        512,
+        ge=1,
+        le=65_536,
+        description="Size of a media file from which on it is refused.",
+        json_schema_extra=_unit("MiB", result=False),
+    )
+    sound_memory_mb: int = Field(
+        1024,
+        ge=256,
+        le=16_384,
+        description="Address space of the process that decodes a media file.",
+        json_schema_extra=_unit("MiB", result=False),
+    )
+    sounds_known: int = Field(
+        1_000_000,
+        ge=1000,
+        le=16_000_000,
+        description="Sounds that are looked for at once; beyond, those used least are not.",
+        json_schema_extra=_unit("sounds", result=False),
+    )
+    sounds_dense: int = Field(
+        30_000,
+        ge=1000,
+        le=1_000_000,
+        description="Of these, those with all their landmarks in memory, 60 kB each for half a "
+        "minute; of the others a sixteenth, 8 to 25 kB.",
+        json_schema_extra=_unit("sounds", result=False),
+    )
+    sound_cpu_seconds: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="Processor time that decoding a media file may take; twice that by the clock.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
 
     serve_host: str = Field(
         "127.0.0.1",

@@ -10,10 +10,10 @@ import pytest
 from schemas.export import stale
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("schemas", "trend", "operators", "flows", "api", "deploy")
+PACKAGES = ("schemas", "trend", "extractors", "operators", "flows", "api", "deploy")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
-HEAVY = ("polars", "numba", "numpy", "scipy", "bytewax", "rich", "fastapi", "uvicorn")
+HEAVY = ("polars", "numba", "numpy", "scipy", "bytewax", "rich", "fastapi", "uvicorn", "av")
 
 
 def named(path: Path) -> str:

@@ -1,0 +1,204 @@
+"""A sound is told again whatever was done to it, another is not, and memory stays bounded."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from benchmarks import changes
+from benchmarks.music import RATE, song, speech
+from trend.acoustics.index import add, empty, swept
+from trend.acoustics.known import KnownSounds
+from trend.acoustics.landmarks import DENSE, THIN, landmarks
+from trend.acoustics.peaks import (
+    F32,
+    FRAME,
+    FRAMES_PER_SECOND,
+    OCTAVE,
+    WINDOW,
+    Peaks,
+    pack,
+    peaks,
+    unpack,
+)
+from trend.acoustics.peaks import (
+    RATE as HEARD_RATE,
+)
+
+SECONDS = 20
+KNOWN = 6
+
+Change = Callable[[F32], F32]
+CHANGES: dict[str, tuple[Change, float, float]] = {
+    "as it was": (lambda x: x, 1.0, 0.0),
+    "mp3 of 64 kbit/s": (
+        lambda x: changes.decoded(changes.encoded(x, "mp3", "libmp3lame", 44_100, 64_000)),
+        1.0,
+        0.0,
+    ),
+    "speed 1.25": (lambda x: changes.speed(x, 1.25), 1.25, 12 * np.log2(1.25)),
+    "speed 0.75": (lambda x: changes.speed(x, 0.75), 0.75, 12 * np.log2(0.75)),
+    "tempo 0.8": (lambda x: changes.tempo(x, 0.8), 0.8, 0.0),
+    "two semitones up": (lambda x: changes.pitch(x, 2), 1.0, 2.0),
+    "under a voice": (lambda x: changes.under_voice(x, speech(1, 10), 0), 1.0, 0.0),
+    "faster under a voice": (
+        lambda x: changes.under_voice(changes.speed(x, 1.25), speech(2, 10), 3),
+        1.25,
+        12 * np.log2(1.25),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def songs() -> list[F32]:
+    return [song(seed, SECONDS) for seed in range(KNOWN + 3)]
+
+
+@pytest.fixture(scope="module")
+def heard(songs: list[F32]) -> list[Peaks]:
+    return [peaks(one) for one in songs]
+
+
+@pytest.fixture(scope="module")
+def known(heard: list[Peaks]) -> KnownSounds:
+    sounds = KnownSounds()
+    for one in heard[:KNOWN]:
+        sounds.add(one)
+    return sounds
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_changed_sound_is_told_with_how_it_was_changed(
+    name: str, songs: list[F32], known: KnownSounds
+) -> None:
+    change, speed, semitones = CHANGES[name]
+    for number in (1, 4):
+        match = known.match(peaks(change(songs[number][5 * RATE : 15 * RATE])))
+        assert match is not None
+        assert (match.sound, match.known) == (number, True)
+        assert match.score > 0.5
+        assert match.speed == pytest.approx(speed, rel=0.005)
+        assert 12 * match.pitch == pytest.approx(semitones, abs=0.15)
+        assert match.begin == pytest.approx(5, abs=0.1)
+
+
+def test_a_sound_nobody_made_known_is_new(heard: list[Peaks], known: KnownSounds) -> None:
+    for one in heard[KNOWN:]:
+        match = known.match(one)
+        assert match is None or (not match.known and match.score < 0.5)
+
+
+def test_nothing_and_next_to_nothing_are_no_sound(known: KnownSounds) -> None:
+    for samples in (np.zeros(0), np.zeros(WINDOW + 100), np.zeros(5 * RATE)):
+        found = peaks(samples.astype(np.float32))
+        assert found.time.size == 0
+        assert known.match(found) is None
+
+
+def test_noise_is_no_known_sound(known: KnownSounds) -> None:
+    noise = np.random.default_rng(3).normal(0, 0.1, 10 * RATE).astype(np.float32)
+    match = known.match(peaks(noise))
+    assert match is None or not match.known
+
+
+@pytest.mark.parametrize("pitch", [220.0, 1000.0, 1003.5, 5000.0])
+def test_a_peak_is_where_its_tone_is(pitch: float) -> None:
+    """To a fiftieth of a semitone, and a beep to a quarter of a frame."""
+    at = 1.5
+    t = np.arange(3 * RATE) / RATE
+    beep = np.sin(2 * np.pi * pitch * t) * np.exp(-(((t - at) / 0.05) ** 2))
+    found = peaks(beep.astype(np.float32))
+    octaves = np.log2(pitch / (HEARD_RATE / WINDOW))
+    assert found.pitch / OCTAVE == pytest.approx(octaves, abs=1 / 600 + 2 / OCTAVE)
+    middle = at * FRAMES_PER_SECOND - WINDOW / 2 / (HEARD_RATE / FRAMES_PER_SECOND)
+    assert found.time / FRAME == pytest.approx(middle, abs=0.25)
+
+
+def test_packed_peaks_come_back(heard: list[Peaks]) -> None:
+    for one in heard:
+        again = unpack(pack(one))
+        assert np.array_equal(again.time, one.time)
+        assert np.array_equal(again.pitch, one.pitch)
+
+
+@pytest.mark.parametrize(
+    "packed", [[5 << 14 | 5000, 4 << 14 | 5000], [1 << 14 | 100], [1 << 14 | 12_000]]
+)
+def test_packed_peaks_that_cannot_be_are_refused(packed: list[int]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        unpack(np.array(packed, np.uint32))
+
+
+def test_a_query_changes_nothing(heard: list[Peaks], known: KnownSounds) -> None:
+    before = [pack(one).tobytes() for one in heard]
+    first = [known.match(one) for one in heard]
+    assert [known.match(one) for one in reversed(heard)] == first[::-1]
+    assert [pack(one).tobytes() for one in heard] == before
+
+
+def test_adds_between_queries_give_what_adds_alone_give(heard: list[Peaks]) -> None:
+    quiet, asked = KnownSounds(), KnownSounds()
+    for one in heard[:KNOWN]:
+        quiet.add(one)
+        asked.match(one)
+        asked.add(one)
+    assert [quiet.match(one) for one in heard] == [asked.match(one) for one in heard]
+
+
+def test_the_sounds_used_least_go_when_there_are_too_many(heard: list[Peaks]) -> None:
+    sounds = KnownSounds(most=8, dense=8)
+    numbers = [sounds.add(one) for one in heard[:8]]
+    for number in numbers[1:]:
+        sounds.use(number)
+    sounds.add(heard[8])
+    assert len(sounds) == 8
+    gone = sounds.match(heard[0])
+    assert gone is None or not gone.known
+    for one in heard[1:9]:
+        found = sounds.match(one)
+        assert found is not None
+        assert found.known
+
+
+def test_a_sound_that_is_used_less_is_thinned_out_and_becomes_whole_again(
+    songs: list[F32], heard: list[Peaks]
+) -> None:
+    sounds = KnownSounds(most=64, dense=8)
+    for one in heard[:9]:
+        sounds.add(one)
+    assert sounds.dense() == 8
+    thin = sounds.match(heard[0])
+    assert thin is not None
+    assert (thin.sound, thin.known) == (0, True)
+    sounds.use(0)
+    assert sounds.dense() <= 8, "others are thinned out for it"
+    faster = sounds.match(peaks(changes.speed(songs[0][: 10 * RATE], 1.25)))
+    assert faster is not None
+    assert (faster.sound, faster.known) == (0, True)
+
+
+def test_a_full_bucket_takes_no_more(heard: list[Peaks]) -> None:
+    marks = landmarks(heard[0])
+    buckets = empty()
+    for sound in range(5):
+        buckets = add(buckets, sound, marks, 3)
+    assert (buckets.heads & 0xFFFFFFFF).max() == 3
+
+
+def test_a_sweep_leaves_what_is_kept_and_nothing_else(heard: list[Peaks]) -> None:
+    every = np.array([DENSE, 0, THIN], np.int32)
+    both, one = empty(), empty()
+    for sound, peaks_of_it in enumerate(heard[:3]):
+        both = add(both, sound, landmarks(peaks_of_it), 1 << 20)
+        if step := int(every[sound]):
+            one = add(one, sound, landmarks(peaks_of_it, step), 1 << 20)
+    kept = swept(both, every)
+    sizes = kept.heads & 0xFFFFFFFF
+    assert np.array_equal(sizes, one.heads & 0xFFFFFFFF)
+    assert sizes.sum() < (both.heads & 0xFFFFFFFF).sum()
+
+
+@pytest.mark.parametrize(("most", "dense"), [(7, 7), (16, 4), (16, 17), (1 << 25, 100)])
+def test_bounds_that_cannot_be_are_refused(most: int, dense: int) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        KnownSounds(most, dense)

@@ -1,0 +1,1 @@
+"""What is heard: samples in, peaks, landmarks and figures out, and which known sound they are."""

@@ -1,0 +1,191 @@
+"""Re-uploads of the very same recording, found at once by their Chromaprint.
+
+Some of a query's items are looked up; those that are known vote for a sound and an offset, and the
+bits of all items that lie on each other there are compared. Recordings that were re-encoded or
+trimmed differ in few bits, others in nearly half. What this does not find is for the landmarks
+(`trend.acoustics.known`), which cost a hundred times as much.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from trend.acoustics.chromaprint import U32
+from trend.compiled import kernel
+from trend.hashing import mix64
+
+DIFFERENT: Final = 0.15
+"""Share of bits that may differ."""
+FEWEST: Final = 24
+"""Items that must lie on each other: three seconds."""
+SAME: Final = 8
+"""Places that are kept of one item."""
+
+_LOOKS: Final = 64
+_CANDIDATES: Final = 64
+_COMPARED: Final = 256
+_FIRST: Final = 1 << 12
+_FULL: Final = 0.6
+
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+
+
+class Reupload(NamedTuple):
+    """Attributes:
+    sound: its number.
+    different: share of bits that differ.
+    begin: items from the known recording's beginning to the query's.
+    """
+
+    sound: int
+    different: float
+    begin: int
+
+
+class Reuploads:
+    """Recordings by number, from 0 on.
+
+    >>> known = Reuploads()
+    >>> recording = np.random.default_rng(0).integers(0, 1 << 32, 200, np.uint32)
+    >>> known.add(recording)
+    0
+    >>> known.match(recording[40:])
+    Reupload(sound=0, different=0.0, begin=40)
+    """
+
+    def __init__(self) -> None:
+        self._slots = np.zeros(_FIRST, np.int64)  # place in the pool + 1
+        self._pool = np.zeros(_FIRST, np.uint32)
+        self._owner = np.zeros(_FIRST, np.int32)
+        self._starts = np.zeros(64, np.int64)
+        self._count = 0
+        self._used = 0
+        self._candidates = np.zeros((_CANDIDATES, 3), np.int64)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, items: U32) -> int:
+        """Make a recording known and return its number."""
+        begin = int(self._starts[self._count])
+        end = begin + items.size
+        if end > self._pool.size:
+            more = max(end, self._pool.size * 3 // 2)
+            self._pool = _grown(self._pool, more)
+            self._owner = _grown(self._owner, more)
+        if self._count + 2 > self._starts.size:
+            self._starts = _grown(self._starts, self._starts.size * 3 // 2)
+        if self._used + items.size > _FULL * self._slots.size:
+            size = self._slots.size
+            while self._used + items.size > _FULL / 2 * size:
+                size *= 2
+            self._slots = np.zeros(size, np.int64)
+            self._used = _insert(self._slots, self._pool, 0, begin)
+        self._pool[begin:end] = items
+        self._owner[begin:end] = self._count
+        self._used += _insert(self._slots, self._pool, begin, end)
+        self._count += 1
+        self._starts[self._count] = end
+        return self._count - 1
+
+    def match(self, items: U32) -> Reupload | None:
+        """Return the recording that the items are of, or None."""
+        if items.size < FEWEST:
+            return None
+        sound, begin, different = _match(
+            self._slots, self._pool, self._owner, self._starts, items, self._candidates
+        )
+        return None if sound < 0 else Reupload(int(sound), float(different), int(begin))
+
+
+def _grown(array: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
+    grown = np.zeros(size, array.dtype)
+    grown[: array.size] = array
+    return grown
+
+
+@kernel
+def _insert(slots: I64, pool: U32, begin: int, end: int) -> int:
+    """Put the items of a part of the pool into the slots; returns how many."""
+    mask = slots.size - 1
+    put = 0
+    for place in range(begin, end):
+        if place > begin and pool[place] == pool[place - 1]:
+            continue
+        at = np.int64(mix64(np.uint64(pool[place]) + np.uint64(1)) & np.uint64(mask))
+        alike = 0
+        while slots[at] and alike < SAME:
+            alike += pool[slots[at] - 1] == pool[place]
+            at = (at + 1) & mask
+        if alike < SAME:
+            slots[at] = place + 1
+            put += 1
+    return put
+
+
+@kernel
+def _match(
+    slots: I64, pool: U32, owner: I32, starts: I64, items: U32, candidates: I64
+) -> tuple[int, int, float]:
+    """The sound (-1 for none), where the query begins in it, and the share of bits that differ."""
+    mask = slots.size - 1
+    stride = max(1, items.size // _LOOKS)
+    count = 0
+    for i in range(0, items.size, stride):
+        at = np.int64(mix64(np.uint64(items[i]) + np.uint64(1)) & np.uint64(mask))
+        while slots[at]:
+            place = slots[at] - 1
+            if pool[place] == items[i]:
+                sound = np.int64(owner[place])
+                begin = place - starts[sound] - i
+                known = -1
+                for k in range(count):
+                    if candidates[k, 0] == sound and abs(candidates[k, 1] - begin) <= 1:
+                        known = k
+                if known >= 0:
+                    candidates[known, 2] += 1
+                elif count < candidates.shape[0]:
+                    candidates[count, 0] = sound
+                    candidates[count, 1] = begin
+                    candidates[count, 2] = 1
+                    count += 1
+            at = (at + 1) & mask
+    best = -1
+    begins = 0
+    least = DIFFERENT
+    most = 0
+    for k in range(count):
+        most = max(most, candidates[k, 2])
+    for k in range(count):
+        if 2 * candidates[k, 2] < most:
+            continue
+        sound = candidates[k, 0]
+        for begin in range(candidates[k, 1] - 1, candidates[k, 1] + 2):
+            different = _different(pool, starts[sound], starts[sound + 1], items, begin)
+            if different < least:
+                least = different
+                best = sound
+                begins = begin
+    return best, begins, least
+
+
+@kernel
+def _different(pool: U32, start: int, end: int, items: U32, begin: int) -> float:
+    """Share of bits that differ where a query lies on a recording; 1 where that is too little."""
+    first = max(0, -begin)
+    last = min(items.size, end - start - begin)
+    if last - first < FEWEST:
+        return 1.0
+    stride = max(1, (last - first) // _COMPARED)
+    bits = 0
+    compared = 0
+    for i in range(first, last, stride):
+        word = items[i] ^ pool[start + begin + i]
+        word -= (word >> np.uint32(1)) & np.uint32(0x55555555)
+        word = (word & np.uint32(0x33333333)) + ((word >> np.uint32(2)) & np.uint32(0x33333333))
+        word = (word + (word >> np.uint32(4))) & np.uint32(0x0F0F0F0F)
+        bits += ((word * np.uint32(0x01010101)) >> np.uint32(24)) & np.uint32(0xFF)
+        compared += 32
+    return bits / compared
