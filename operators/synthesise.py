@@ -24,6 +24,7 @@ from schemas import trends as contract
 from trend.bursts import TICK
 from trend.forecast import F64, RHYTHM_H, Forecast, forecast, rhythm
 from trend.kinds import KINDS
+from trend.known import Seen, Usual
 from trend.shard import ShardReports
 from trend.stages import EMERGING, STAGES
 from trend.synthesis import Synthesis, SynthesisSettings, merged
@@ -48,18 +49,26 @@ class SynthesiseSettings:
 
 @dataclass(frozen=True, slots=True)
 class KnownReels:
-    """What the catalogue knows at a tick; a `trend.candidates.Known`."""
+    """What the catalogue knows at a tick; a `trend.known.Known`."""
 
     catalogue: Catalogue
     tick: int
 
-    def reels(
-        self, hashes: npt.NDArray[np.uint64]
-    ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-        """Return the authors, the sketches of the captions and the ticks of those known."""
+    def reels(self, hashes: npt.NDArray[np.uint64]) -> Seen:
+        """Return what is known of reels."""
         found = self.catalogue.known(np.unique(hashes), self.tick)
         there = found.there
-        return found.author[there], found.text[there], found.apply[there].astype(np.int64)
+        return Seen(
+            found.author[there],
+            found.text[there],
+            found.apply[there].astype(np.int64),
+            found.engaged[there],
+            found.homes[there],
+        )
+
+    def usual(self, ticks: int) -> Usual:
+        """Return how the platform's reels of so many ticks are, this one the last."""
+        return self.catalogue.usual(self.tick, ticks)
 
     def volume(self, ticks: int) -> npt.NDArray[np.int64]:
         """Return the platform's reels in so many ticks, int64[ticks], this one first."""

@@ -8,32 +8,22 @@ All of it happens at ticks, in the order of the trends' numbers and of their ids
 """
 
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from trend import takeoff
 from trend.followed import NOT_REPORTED, Followed
+from trend.known import Known
 from trend.learner import Learner
 from trend.trees import Trees, log_odds
 from trend.trends import Trend
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
-U64 = npt.NDArray[np.uint64]
 
 DAY_H: Final = 24
-
-
-class Known(Protocol):
-    """What is known of the platform's reels at a tick."""
-
-    def reels(self, hashes: U64) -> tuple[U64, U64, I64]:
-        """Return the authors, the sketches of the captions and the ticks of those known."""
-
-    def volume(self, ticks: int) -> I64:
-        """Return the platform's reels in so many ticks, int64[ticks], this one first."""
 
 
 @dataclass(slots=True)
@@ -131,13 +121,13 @@ class Candidates:
         volume: I64,
     ) -> F64:
         columns = followed.columns
-        authors, _, ticks = known.reels(trend.reels.reels)
+        seen = known.reels(trend.reels.reels)
         signal, hours = columns.signals[row], columns.hours[row, :, 0]
         at = np.arange(signal["first_hour"], signal["last_hour"] + 1)
         reels = np.maximum(hours[at % hours.size], 0.0)
         return takeoff.features(
-            tick - ticks,
-            authors,
+            seen._replace(ticks=tick - seen.ticks),
+            known.usual(DAY_H * self._ticks_per_hour),
             volume,
             self._ticks_per_hour,
             float(columns.expected[row, -1]),

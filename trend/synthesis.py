@@ -26,11 +26,12 @@ import numpy as np
 import numpy.typing as npt
 
 from trend import bursts
-from trend.candidates import Candidates, Known
+from trend.candidates import Candidates
 from trend.crowd import crowd, is_crew
 from trend.followed import Followed
 from trend.judging import JUDGED, STAGE_WINDOW_H, judge, leaders
 from trend.kinds import COMMUNITY, PHRASE
+from trend.known import Known
 from trend.layout import I64, NONE
 from trend.overlap import Sharing, shared
 from trend.parts import Bond, bonds, unpacked
@@ -44,7 +45,9 @@ from trend.trends import Height, Revision, Signal, Trend, extends, trend_id
 MIN_SHARED: Final = 3
 """Reels that two signals must share at least to be one trend."""
 BURST_FDR: Final = 0.01
-"""False-discovery rate of bursts at a tick."""
+"""False-discovery rate of bursts at a tick where all of them are told."""
+CANDIDATE_FDR: Final = 0.5
+"""The same where only those are told that take off: `trend.candidates` asks about the others."""
 FORGET_H: Final = 1
 """Hours after its shard let go of it that a signal is forgotten."""
 FIRST_TRENDS: Final = 64
@@ -65,7 +68,15 @@ class SynthesisSettings:
     """Share of alerts that may be false, above 0; 1: all that bursts is told."""
     overlap: float
     """Share of the smaller signal's reels that two must share to be one trend."""
-    burst_fdr: float = BURST_FDR
+    burst_fdr: float | None = None
+    """False-discovery rate of bursts at a tick; None: what suits `fdr`."""
+
+    @property
+    def discovery_fdr(self) -> float:
+        """The false-discovery rate at which bursts are taken up."""
+        if self.burst_fdr is not None:
+            return self.burst_fdr
+        return CANDIDATE_FDR if self.fdr < 1 else BURST_FDR
 
 
 class Synthesis:
@@ -142,8 +153,9 @@ class Synthesis:
         q = q_values(signals["log10_p"], tests)
         kinds = (self._signals[key].kind for key in signals["key"].tolist())
         united = np.fromiter((kind == COMMUNITY for kind in kinds), np.bool_, burst.size)
-        q[united] = np.minimum(q[united], self.settings.burst_fdr)
-        hit = q <= self.settings.burst_fdr
+        limit = self.settings.discovery_fdr
+        q[united] = np.minimum(q[united], limit)
+        hit = q <= limit
         found: list[tuple[float, int, float]] = []
         told = (signals["key"][hit], signals["log10_p"][hit], q[hit])
         for key, log10_p, value in zip(*(column.tolist() for column in told), strict=True):
@@ -347,8 +359,9 @@ class Synthesis:
 
 def _of_a_crew(reels: npt.NDArray[np.uint64], known: Known, ticks_per_hour: int) -> bool:
     """Say whether reels are a crew's: copies of one text by several, or of one author."""
-    authors, texts, ticks = known.reels(reels[:COMPARED])
-    return is_crew(crowd(authors, texts, ticks.astype(np.int32), ticks_per_hour))
+    seen = known.reels(reels[:COMPARED])
+    of = crowd(seen.authors, seen.texts, seen.ticks.astype(np.int32), ticks_per_hour)
+    return is_crew(of)
 
 
 _TOLD: Final = (

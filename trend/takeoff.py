@@ -18,9 +18,12 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from trend.engagement import lift
+from trend.homes import apart
+from trend.known import Seen, Usual
+
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
-U64 = npt.NDArray[np.uint64]
 
 FEATURES: Final = (
     "authors",  # log of those of the last day
@@ -39,6 +42,10 @@ FEATURES: Final = (
     "age",  # log of the hours since the first use in the burst
     "day_before",  # log of the reels a day ago over those of the last day
     "together",  # 1: they are people who bring known signals together
+    "reach",  # how many more see its reels than is usual, in standard deviations; 0: not known
+    "passed_on",  # how many more pass them on, in the same way
+    "region",  # how far from the platform's its reels' regions are; 0: not known
+    "language",  # the same of their languages
 )
 """What is seen of a cascade. Platform hours leave out of it what nights, surges and outages do."""
 
@@ -84,8 +91,8 @@ def is_large(authors: int, hourly: float, volume: float) -> bool:
 
 
 def features(
-    ticks: I64,
-    authors: U64,
+    seen: Seen,
+    usual: Usual,
     volume: I64,
     ticks_per_hour: int,
     expected: float,
@@ -94,11 +101,11 @@ def features(
     day_before: float,
     together: bool,
 ) -> F64:
-    """Return `FEATURES` of a cascade, float64[16].
+    """Return `FEATURES` of a cascade, float64[20].
 
     Args:
-        ticks: of the reels of its last day, int64[n], counted back from now: 0 is the newest.
-        authors: hashes of their authors, uint64[n].
+        seen: the reels of its last day; `ticks` are counted back from now: 0 is the newest.
+        usual: how the platform's reels are.
         volume: reels of the platform in each tick, int64[m], newest first.
         expected: authors in a day.
         signals: sizes of the samples of reels of the signals that rise together.
@@ -109,8 +116,8 @@ def features(
     until = np.cumsum(volume)
     middle = (until - volume / 2) / hourly
     # Sorted by author, newest first: of each author the last one counts, who came with it.
-    order = np.lexsort((ticks, authors))
-    ticks, authors = ticks[order], authors[order]
+    order = np.lexsort((seen.ticks, seen.authors))
+    ticks, authors = seen.ticks[order], seen.authors[order]
     last = np.flatnonzero(np.r_[authors[1:] != authors[:-1], np.ones(min(authors.size, 1), bool)])
     reels = np.diff(last, prepend=-1)
     ages = np.sort(middle[np.minimum(ticks[last], middle.size - 1)])
@@ -130,5 +137,7 @@ def features(
             math.log(max(age_h, 0.0) + 0.5),
             math.log(day_before + 0.01),
             float(together),
+            *lift(seen.engaged[order][last], usual.engaged),
+            *apart(seen.homes[order][last], usual.homes),
         ]
     )

@@ -21,6 +21,7 @@ from operators.synthesise import Synthesise, SynthesiseSettings, Synthesising
 from schemas.trends import Trend, decode, encode
 from tests.operators.reels import hashes
 from trend.budget import ShardSettings
+from trend.engagement import UNKNOWN
 from trend.kinds import HASHTAG, PHRASE, SOUND
 from trend.records import USE, VOLUME
 from trend.shard import Shard
@@ -84,7 +85,9 @@ def named(reels: pl.DataFrame) -> Names:
     reel = reels["reel"].to_numpy()
     texts = np.zeros(reel.size, np.uint64)
     ids = Strings.of(reels["reel_id"])
-    return Names(reel, reels["apply"].to_numpy(), ids, reel, texts)
+    engaged = np.full((reel.size, 2), UNKNOWN, np.int8)
+    homes = np.zeros((reel.size, 2), np.uint32)
+    return Names(reel, reels["apply"].to_numpy(), ids, reel, texts, engaged, homes)
 
 
 def items(step: int) -> Iterator[list[ShardReport | ReelIds]]:

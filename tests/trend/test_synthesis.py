@@ -11,7 +11,10 @@ import pytest
 
 from trend import bursts
 from trend.budget import ShardSettings
+from trend.engagement import UNKNOWN
+from trend.homes import BUCKETS
 from trend.kinds import COMMUNITY, HASHTAG, PHRASE, SOUND
+from trend.known import Seen, Usual
 from trend.parts import Part, packed
 from trend.records import USE, VOLUME
 from trend.shard import Shard, ShardReports
@@ -29,11 +32,25 @@ Curve = npt.NDArray[np.float64]
 Reports = dict[int, list[tuple[ShardReports, slice]]]
 
 
+def looked_at(authors: Sequence[int], texts: Sequence[int], ticks: Sequence[int]) -> Seen:
+    """Reels of which neither numbers nor homes are known."""
+    engaged = np.full((len(authors), 2), UNKNOWN, np.int8)
+    homes = np.zeros((len(authors), 2), np.uint32)
+    columns = (np.array(authors, np.uint64), np.array(texts, np.uint64), np.array(ticks, np.int64))
+    return Seen(*columns, engaged, homes)
+
+
+UNUSUAL = Usual(np.zeros((2, 3), np.int64), np.zeros((2, BUCKETS), np.int64))
+
+
 class Nobody:
     """A platform of whose reels nothing is known."""
 
-    def reels(self, hashes: Reels) -> tuple[Reels, Reels, npt.NDArray[np.int64]]:
-        return hashes[:0], hashes[:0], np.zeros(0, np.int64)
+    def reels(self, hashes: Reels) -> Seen:
+        return looked_at((), (), ())
+
+    def usual(self, ticks: int) -> Usual:
+        return UNUSUAL
 
     def volume(self, ticks: int) -> npt.NDArray[np.int64]:
         return np.zeros(ticks, np.int64)
@@ -286,7 +303,7 @@ def test_a_community_that_bursts_is_a_discovery_however_many_signals_are_alive()
         for tests, synthesis in ((one, Synthesis(SETTINGS)) for one in (1, 10**60))
     }
     assert [one.trend.id for one in found[1]] == [one.trend.id for one in found[10**60]] != []
-    assert max(one.trend.q_value for one in found[10**60]) <= SETTINGS.burst_fdr
+    assert max(one.trend.q_value for one in found[10**60]) <= SETTINGS.discovery_fdr
     assert {s.id for s, _ in found[10**60][0].members} == {"song", "dance"}
 
 
@@ -366,11 +383,14 @@ class Platform:
         self._of = {int(row["reel"]): row for row in rows}
         self._per_tick = per_tick
 
-    def reels(self, hashes: Reels) -> tuple[Reels, Reels, npt.NDArray[np.int64]]:
+    def reels(self, hashes: Reels) -> Seen:
         rows = [self._of[reel] for reel in hashes.tolist()]
         columns = [(int(row["author"]), 0, int(row["apply"])) for row in rows]
         author, text, tick = zip(*columns, strict=True) if columns else ((), (), ())
-        return np.array(author, np.uint64), np.array(text, np.uint64), np.array(tick, np.int64)
+        return looked_at(author, text, tick)
+
+    def usual(self, ticks: int) -> Usual:
+        return UNUSUAL
 
     def volume(self, ticks: int) -> npt.NDArray[np.int64]:
         return np.full(ticks, self._per_tick)
