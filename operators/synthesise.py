@@ -25,6 +25,7 @@ from trend.bursts import TICK
 from trend.forecast import F64, RHYTHM_H, Forecast, forecast, rhythm
 from trend.kinds import KINDS
 from trend.known import Seen, Usual
+from trend.scopes import GLOBAL, scope, scopes_of
 from trend.shard import ShardReports
 from trend.stages import EMERGING, STAGES
 from trend.synthesis import Synthesis, SynthesisSettings, merged
@@ -45,6 +46,10 @@ class SynthesiseSettings:
     max_examples: int
     graph: bool = False
     """Whether `operators.cooccur` reports too."""
+    scopes: tuple[str, ...] = ()
+    """That a trend may hold in, beside the global one (`trend.scopes`)."""
+    min_authors: int = 1
+    """People of a day that it needs there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class Synthesise:
             settings.catalogue_hours * 3600 // tick_seconds, settings.catalogue_reels
         )
         self._links = Links(tick_seconds)
+        self._scopes = [scope(name) for name in settings.scopes]
         self._ticks_per_hour = 3600 // tick_seconds
         self._reports: dict[int, list[tuple[ShardReports, slice]]] = {}
         self._live = dict.fromkeys(shards, 0)
@@ -180,7 +186,7 @@ class Synthesise:
             revision=trend.revision,
             kind=members[0].kind if len(members) == 1 else "challenge",
             stage=revision.stage,  # type: ignore[arg-type]
-            scopes=("global",),
+            scopes=self._held(seen, tick),
             event_time=_time((tick + 1) * seconds),
             started_at=_time(revision.started * seconds),
             name=trend.name,
@@ -201,6 +207,16 @@ class Synthesise:
             why=self._why(revision, members, tick) + behind(seen.crowd),
         )
         return Linked(told, self._links.of(revision, seen))
+
+    def _held(self, seen: Sight, tick: int) -> tuple[str, ...]:
+        """Return the scopes that a trend holds in."""
+        if not self._scopes:
+            return (GLOBAL,)
+        there = seen.known.there
+        first = np.unique(seen.known.author[there], return_index=True)[1]
+        usual = self._catalogue.usual(tick, 24 * self._ticks_per_hour)
+        homes, least = seen.known.homes[there][first], self.settings.min_authors
+        return scopes_of(homes, usual.homes, seen.looked.scale, least, self._scopes)
 
     def _why(self, revision: Revision, members: tuple[contract.Member, ...], tick: int) -> str:
         height, hours = revision.height, self.settings.synthesis.windows_h
