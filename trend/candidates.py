@@ -1,7 +1,8 @@
 """Cascades that nobody was told of yet: asked as they grow whether they take off.
 
-A candidate is asked about when its authors have grown by `takeoff.STEP`. It is told when the
-`Learner` finds it likely enough, or when it is large already (`takeoff.is_large`).
+A candidate is asked about when its authors have grown by `takeoff.STEP`, and when it first surely
+bursts (`takeoff.CERTAIN`). It is told when the `Learner` finds it likely enough, or when it surely
+bursts and is large already (`takeoff.is_large`).
 `takeoff.HORIZON_H` hours after it was first asked about, what became of it is learned.
 
 All of it happens at ticks, in the order of the trends' numbers and of their ids.
@@ -17,7 +18,6 @@ from trend import takeoff
 from trend.followed import NOT_REPORTED, Followed
 from trend.known import Known
 from trend.learner import Learner
-from trend.trees import Trees, log_odds
 from trend.trends import Trend
 
 F64 = npt.NDArray[np.float64]
@@ -44,15 +44,15 @@ class Candidates:
 
     Args:
         fdr: as of `Learner`.
-        trees: of `takeoff.FEATURES`.
+        prior: what is known of cascades before the stream.
         windows_h: lengths of the windows in hours, rising.
     """
 
     def __init__(
-        self, fdr: float, trees: Trees, ticks_per_hour: int, windows_h: tuple[int, ...]
+        self, fdr: float, prior: takeoff.Prior, ticks_per_hour: int, windows_h: tuple[int, ...]
     ) -> None:
         self.learner = Learner(fdr)
-        self._trees = trees
+        self._prior = prior
         self._ticks_per_hour = ticks_per_hour
         self._shortest_h = windows_h[0]
         self._open: dict[str, Candidate] = {}
@@ -77,9 +77,10 @@ class Candidates:
             self.learner.learn(candidate.asked, candidate.reels >= candidate.size)
 
     def asks(self, trend: Trend, row: int, followed: Followed) -> bool:
-        """Whether a trend that was not told has grown enough to ask about it."""
+        """Whether a trend that was not told has grown enough to ask about it, or is now sure."""
         authors = int(followed.columns.authors[row, -1])
-        return authors >= takeoff.STEP * trend.asked_authors
+        sure = trend.q_value <= takeoff.CERTAIN < trend.asked_q_value
+        return sure or authors >= takeoff.STEP * trend.asked_authors
 
     def tells(
         self, trend: Trend, row: int, followed: Followed, started: int, tick: int, known: Known
@@ -97,15 +98,19 @@ class Candidates:
         if trend.asked_authors == 0:
             due = tick + takeoff.HORIZON_H * self._ticks_per_hour
             self._open[trend.id] = Candidate(due, size, float(columns.reels[row, -1]))
-        trend.asked_authors = authors
+        trend.asked_authors, trend.asked_q_value = authors, trend.q_value
         x = self._features(trend, row, followed, started, tick, known, volume)
-        z = self.learner.regressors(log_odds(self._trees, x), float(x[0]))
+        log_odds, engaged = takeoff.said(self._prior, x)
+        z = self.learner.regressors(log_odds, float(x[0]), engaged)
         trend.probability = self.learner.probability(z)
         candidate = self._open.get(trend.id)
         if candidate is not None:
             candidate.asked.append(z)
         hourly = int(columns.authors[row, 0]) / self._shortest_h
-        if takeoff.is_large(authors, hourly, float(volume[:day].sum())):
+        unlikely = takeoff.is_given(x) and trend.probability < takeoff.UNLIKELY
+        times = takeoff.FAR_LARGER if unlikely else 1.0
+        large = takeoff.is_large(authors / times, hourly / times, float(volume[:day].sum()))
+        if large and trend.q_value <= takeoff.CERTAIN:
             trend.probability = 1.0
             return True
         return self.learner.tells(trend.probability)

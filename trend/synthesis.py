@@ -25,7 +25,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from trend import bursts
+from trend import bursts, takeoff
 from trend.candidates import Candidates
 from trend.crowd import crowd, is_crew
 from trend.followed import Followed
@@ -39,15 +39,13 @@ from trend.shard import ShardReports
 from trend.significance import q_values
 from trend.sketches import COMPARED
 from trend.stages import STAGES
-from trend.takeoff_prior import TREES
+from trend.takeoff_prior import PRIOR
 from trend.trends import Height, Revision, Signal, Trend, extends, trend_id
 
 MIN_SHARED: Final = 3
 """Reels that two signals must share at least to be one trend."""
-BURST_FDR: Final = 0.01
-"""False-discovery rate of bursts at a tick where all of them are told."""
-CANDIDATE_FDR: Final = 0.5
-"""The same where only those are told that take off: `trend.candidates` asks about the others."""
+BURST_FDR: Final = 0.5
+"""False-discovery rate of bursts at a tick: `trend.candidates` asks about each of them."""
 FORGET_H: Final = 1
 """Hours after its shard let go of it that a signal is forgotten."""
 FIRST_TRENDS: Final = 64
@@ -68,15 +66,7 @@ class SynthesisSettings:
     """Share of alerts that may be false, above 0; 1: all that bursts is told."""
     overlap: float
     """Share of the smaller signal's reels that two must share to be one trend."""
-    burst_fdr: float | None = None
-    """False-discovery rate of bursts at a tick; None: what suits `fdr`."""
-
-    @property
-    def discovery_fdr(self) -> float:
-        """The false-discovery rate at which bursts are taken up."""
-        if self.burst_fdr is not None:
-            return self.burst_fdr
-        return CANDIDATE_FDR if self.fdr < 1 else BURST_FDR
+    burst_fdr: float = BURST_FDR
 
 
 class Synthesis:
@@ -93,7 +83,7 @@ class Synthesis:
         self._forgotten = 0
         self._ticks_per_hour = 3600 // settings.tick_seconds
         wide = [i for i, h in enumerate(settings.windows_h) if h >= STAGE_WINDOW_H]
-        self.candidates = Candidates(settings.fdr, TREES, self._ticks_per_hour, settings.windows_h)
+        self.candidates = Candidates(settings.fdr, PRIOR, self._ticks_per_hour, settings.windows_h)
         self._stage_window = wide[0] if wide else len(settings.windows_h) - 1
 
     def tick(
@@ -153,9 +143,8 @@ class Synthesis:
         q = q_values(signals["log10_p"], tests)
         kinds = (self._signals[key].kind for key in signals["key"].tolist())
         united = np.fromiter((kind == COMMUNITY for kind in kinds), np.bool_, burst.size)
-        limit = self.settings.discovery_fdr
-        q[united] = np.minimum(q[united], limit)
-        hit = q <= limit
+        q[united] = np.minimum(q[united], takeoff.CERTAIN)
+        hit = q <= self.settings.burst_fdr
         found: list[tuple[float, int, float]] = []
         told = (signals["key"][hit], signals["log10_p"][hit], q[hit])
         for key, log10_p, value in zip(*(column.tolist() for column in told), strict=True):

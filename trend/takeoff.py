@@ -2,25 +2,30 @@
 
 A cascade *takes off* when it reaches so many reels (`size_of`). Most never do. How likely it is:
 
-    log-odds   of boosted trees (`trend.trees`) over `FEATURES`, fitted on simulated streams
-    P          a logistic regression on them, whose coefficients move with every cascade that
-               ended in this stream (`Learner`)
+    s    log-odds of boosted trees (`trend.trees`) over `FEATURES` without engagement, fitted on
+         simulated streams
+    e    what trees over all of them add to that, at most `BOUND` either way; 0 where the reels say
+         nothing of engagement
+    P    a logistic regression on both, whose coefficients move with every cascade that ended in
+         this stream (`Learner`)
 
-A trend is told when P passes a threshold (`trend.learner`), or when it is large already
-(`is_large`).
+A trend is told when P passes a threshold (`trend.learner`), or when it surely bursts (`CERTAIN`)
+and is large already (`is_large`), or four times as large where engagement makes P less than
+`UNLIKELY`: the shape of its growth alone is no reason to doubt what is large.
 
 Source: Cheng et al., "Can cascades be predicted?" (2014), for what tells.
 """
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from trend.engagement import lift
+from trend.engagement import UNKNOWN, lift
 from trend.homes import apart
 from trend.known import Seen, Usual
+from trend.trees import Trees, log_odds
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -46,9 +51,22 @@ FEATURES: Final = (
     "passed_on",  # how many more pass them on, in the same way
     "region",  # how far from the platform's its reels' regions are; 0: not known
     "language",  # the same of their languages
+    "given",  # share of its people whose reel says how it does
 )
 """What is seen of a cascade. Platform hours leave out of it what nights, surges and outages do."""
 
+ENGAGEMENT: Final = tuple(map(FEATURES.index, ("reach", "passed_on", "given")))
+"""Columns that only the second trees look at."""
+GIVEN: Final = 0.5
+"""Share of its people from which on engagement says something."""
+BOUND: Final = 2.5
+"""Log-odds that engagement adds or takes at most: how much more it tells than that the stream must
+show (`trend.learner`), as simulated streams are no proof of it."""
+CERTAIN: Final = 0.01
+"""Only what bursts at this false-discovery rate is told for its size alone."""
+UNLIKELY: Final = 0.05
+FAR_LARGER: Final = 4.0
+"""What is so unlikely, engagement known, must be so many times as large to be told for that."""
 QUANTILES: Final = np.array([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])
 SIZE: Final = 64
 """Reels of something that took off, on a large platform."""
@@ -75,7 +93,26 @@ def size_of(volume: float) -> float:
     return min(float(SIZE), SHARE * volume)
 
 
-def is_large(authors: int, hourly: float, volume: float) -> bool:
+class Prior(NamedTuple):
+    """What is known of cascades before a stream."""
+
+    trees: Trees
+    engaged: Trees
+    """What to add where engagement is known."""
+
+
+def is_given(x: F64) -> bool:
+    """Say whether enough of a cascade's reels say how they do, by its `FEATURES`."""
+    return bool(x[ENGAGEMENT[-1]] >= GIVEN)
+
+
+def said(prior: Prior, x: F64) -> tuple[float, float]:
+    """Return the log-odds s of `FEATURES`, float64[21], and what engagement adds to them, e."""
+    more = log_odds(prior.engaged, x) if is_given(x) else 0.0
+    return log_odds(prior.trees, x), min(max(more, -BOUND), BOUND)
+
+
+def is_large(authors: float, hourly: float, volume: float) -> bool:
     """Say whether something is large already, however it came to be so.
 
     Args:
@@ -101,7 +138,7 @@ def features(
     day_before: float,
     together: bool,
 ) -> F64:
-    """Return `FEATURES` of a cascade, float64[20].
+    """Return `FEATURES` of a cascade, float64[21].
 
     Args:
         seen: the reels of its last day; `ticks` are counted back from now: 0 is the newest.
@@ -123,6 +160,7 @@ def features(
     ages = np.sort(middle[np.minimum(ticks[last], middle.size - 1)])
     n = max(last.size, 1)
     marks = np.quantile(ages, QUANTILES) if ages.size else np.full(QUANTILES.size, 24.0)
+    engaged = seen.engaged[order][last]
     largest = sorted(signals, reverse=True)
     return np.array(
         [
@@ -137,7 +175,8 @@ def features(
             math.log(max(age_h, 0.0) + 0.5),
             math.log(day_before + 0.01),
             float(together),
-            *lift(seen.engaged[order][last], usual.engaged),
+            *lift(engaged, usual.engaged),
             *apart(seen.homes[order][last], usual.homes),
+            np.count_nonzero((engaged != UNKNOWN).all(axis=1)) / n,
         ]
     )

@@ -18,7 +18,8 @@ from trend.known import Seen, Usual
 from trend.parts import Part, packed
 from trend.records import USE, VOLUME
 from trend.shard import Shard, ShardReports
-from trend.synthesis import Synthesis, SynthesisSettings
+from trend.synthesis import BURST_FDR, Synthesis, SynthesisSettings
+from trend.takeoff import CERTAIN
 from trend.trends import MAX_MEMBERS, trend_id
 
 HOUR, DAY = 6, 144
@@ -303,7 +304,7 @@ def test_a_community_that_bursts_is_a_discovery_however_many_signals_are_alive()
         for tests, synthesis in ((one, Synthesis(SETTINGS)) for one in (1, 10**60))
     }
     assert [one.trend.id for one in found[1]] == [one.trend.id for one in found[10**60]] != []
-    assert max(one.trend.q_value for one in found[10**60]) <= SETTINGS.discovery_fdr
+    assert max(one.trend.q_value for one in found[10**60]) <= CERTAIN
     assert {s.id for s, _ in found[10**60][0].members} == {"song", "dance"}
 
 
@@ -396,10 +397,12 @@ class Platform:
         return np.full(ticks, self._per_tick)
 
 
-def first_told(rows: Rows, fdr: float, per_tick: int = 600) -> int | None:
+def first_told(
+    rows: Rows, fdr: float, per_tick: int = 600, burst_fdr: float = BURST_FDR
+) -> int | None:
     """The authors so far when a signal is first told of."""
     reports = reported(used(rows, SOUND, "s-cat"), ticks=5 * DAY, volume=per_tick)
-    synthesis = Synthesis(replace(SETTINGS, fdr=fdr))
+    synthesis = Synthesis(replace(SETTINGS, fdr=fdr, burst_fdr=burst_fdr))
     known = Platform(rows, per_tick)
     for tick in sorted(reports):
         if synthesis.tick(tick, reports[tick], tests=1000, known=known):
@@ -436,9 +439,11 @@ def test_what_many_do_at_once_is_told_at_once() -> None:
     assert all(one is not None and one <= 240 for one in told)
 
 
-def test_on_a_small_platform_a_hundredth_of_it_is_told_at_once() -> None:
-    rows = fizzle(seed=1)
-    assert first_told(rows, fdr=0.1, per_tick=8) == first_told(rows, fdr=1.0, per_tick=8)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_on_a_small_platform_a_hundredth_of_it_is_told_once_it_surely_bursts(seed: int) -> None:
+    rows = fizzle(seed)
+    sure = first_told(rows, fdr=1.0, per_tick=6, burst_fdr=CERTAIN)
+    assert first_told(rows, fdr=0.1, per_tick=6) == sure
 
 
 def test_it_learns_how_cascades_end() -> None:
