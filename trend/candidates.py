@@ -35,7 +35,8 @@ class Candidate:
     size: float
     """Reels from which on it has."""
     reels: float
-    """Of its leader so far: those of the day before it was first asked about, and since."""
+    """Of its leader so far, beyond those expected: of the day before it was first asked about, and
+    since. What is used every day has not taken off for that."""
     asked: list[F64] = field(default_factory=list)
 
 
@@ -66,8 +67,8 @@ class Candidates:
         if candidate is not None:
             columns = followed.columns
             last = columns.signals["last_hour"][row] % columns.hours.shape[1]
-            reels = float(columns.hours[row, last, 0])
-            candidate.reels += reels if reels != NOT_REPORTED else 0.0
+            reels, expected = columns.hours[row, last].tolist()
+            candidate.reels += reels - expected if reels != NOT_REPORTED else 0.0
 
     def settle(self, tick: int) -> None:
         """Learn from those whose time has come."""
@@ -97,7 +98,8 @@ class Candidates:
         size = takeoff.size_of(float(volume[:day].sum()))
         if trend.asked_authors == 0:
             due = tick + takeoff.HORIZON_H * self._ticks_per_hour
-            self._open[trend.id] = Candidate(due, size, float(columns.reels[row, -1]))
+            beyond = 1.0 - max(float(columns.expected[row, -1]), 0.0) / max(authors, 1)
+            self._open[trend.id] = Candidate(due, size, float(columns.reels[row, -1]) * beyond)
         trend.asked_authors, trend.asked_q_value = authors, trend.q_value
         x = self._features(trend, row, followed, started, tick, known, volume)
         log_odds, engaged = takeoff.said(self._prior, x)
