@@ -145,6 +145,8 @@ class Catalogue:
         self._per_tick: Counter[int] = Counter()
         self._usual: dict[int, Usual] = {}
         """How the reels of each tick are."""
+        self._summed: tuple[tuple[int, int], Usual] = ((0, 0), _NOTHING)
+        """The ticks that were asked for last, and how their reels are."""
 
     def add(self, reels: Names) -> None:
         """Take the reels of a poll."""
@@ -217,11 +219,14 @@ class Catalogue:
             _look(*held, reels, oldest, tick, *found)
         return found
 
-    def usual(self, tick: int, ticks: int) -> Usual:
-        """Return how the reels of so many ticks are, `tick` the last."""
-        oldest = max(self._oldest(tick), tick - ticks + 1)
-        parts = [part for at, part in self._usual.items() if oldest <= at <= tick]
-        return Usual(*(np.sum(column, axis=0) for column in zip(_NOTHING, *parts, strict=True)))
+    def usual(self, tick: int, last: int, ticks: int) -> Usual:
+        """Return how the reels known at `tick` of so many ticks are, `last` the last of these."""
+        oldest = max(self._oldest(tick), last - ticks + 1)
+        if self._summed[0] != (oldest, last):
+            parts = [part for at, part in self._usual.items() if oldest <= at <= last]
+            summed = (np.sum(column, axis=0) for column in zip(_NOTHING, *parts, strict=True))
+            self._summed = (oldest, last), Usual(*summed)
+        return self._summed[1]
 
     def volume(self, tick: int, ticks: int) -> npt.NDArray[np.int64]:
         """Return the reels in so many ticks, int64[ticks], `tick` first; 0 where none is kept."""

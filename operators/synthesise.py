@@ -58,6 +58,7 @@ class KnownReels:
 
     catalogue: Catalogue
     tick: int
+    per_hour: int
 
     def reels(self, hashes: npt.NDArray[np.uint64]) -> Seen:
         """Return what is known of reels."""
@@ -72,8 +73,9 @@ class KnownReels:
         )
 
     def usual(self, ticks: int) -> Usual:
-        """Return how the platform's reels of so many ticks are, this one the last."""
-        return self.catalogue.usual(self.tick, ticks)
+        """Return how the platform's reels of so many ticks are, up to the last whole hour."""
+        last = self.tick - (self.tick + 1) % self.per_hour
+        return self.catalogue.usual(self.tick, last, ticks)
 
     def volume(self, ticks: int) -> npt.NDArray[np.int64]:
         """Return the platform's reels in so many ticks, int64[ticks], this one first."""
@@ -151,7 +153,7 @@ class Synthesise:
             self._alive += self._changes.pop(tick, 0)
             reports = self._reports.pop(tick, None)
             if reports is not None:
-                known = KnownReels(self._catalogue, tick)
+                known = KnownReels(self._catalogue, tick, self._ticks_per_hour)
                 revised = self._synthesis.tick(tick, reports, max(self._alive, 1), known)
                 if revised:
                     beat = self._rhythm(known)
@@ -214,7 +216,8 @@ class Synthesise:
             return (GLOBAL,)
         there = seen.known.there
         first = np.unique(seen.known.author[there], return_index=True)[1]
-        usual = self._catalogue.usual(tick, 24 * self._ticks_per_hour)
+        known = KnownReels(self._catalogue, tick, self._ticks_per_hour)
+        usual = known.usual(24 * self._ticks_per_hour)
         homes, least = seen.known.homes[there][first], self.settings.min_authors
         return scopes_of(homes, usual.homes, seen.looked.scale, least, self._scopes)
 

@@ -38,4 +38,4 @@ class Known(Protocol):
         """Return the platform's reels in so many ticks, int64[ticks], this one first."""
 
     def usual(self, ticks: int) -> Usual:
-        """Return how its reels of so many ticks are, this one the last."""
+        """Return how its reels of so many ticks are, up to this one or the hour before."""

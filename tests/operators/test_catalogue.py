@@ -75,7 +75,7 @@ def test_texts_and_authors_are_those_of_the_reels_known_at_a_tick(size: int) -> 
     assert texts.tolist() == [reel + 2 for reel in known]
     assert engaged.tolist() == [[reel % 90, reel % 70] for reel in known]
     assert homes.tolist() == [[(reel + 3) % 2**32, (reel + 4) % 2**32] for reel in known]
-    again = KnownReels(catalogue, 40).reels(wanted[::-1])
+    again = KnownReels(catalogue, 40, 6).reels(wanted[::-1])
     assert again[0].tolist() == authors.tolist()
 
 
@@ -111,7 +111,7 @@ def test_how_reels_usually_are_hangs_on_neither_polls_nor_how_far_was_read(size:
     catalogue = Catalogue(ticks=40, limit=10**6)
     for first in range(0, len(reels), size):
         catalogue.add(names(reels[first : first + size]))
-    usual = catalogue.usual(50, 12)
+    usual = catalogue.usual(52, 50, 12)
     within = [reel for reel, tick in reels if 39 <= tick <= 50]
     codes = [reel % 90 for reel in within]
     assert usual.engaged[0].tolist() == [len(codes), sum(codes), sum(one**2 for one in codes)]
