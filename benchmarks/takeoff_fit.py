@@ -2,9 +2,11 @@
 
 Simulates streams of several sizes, standard and varied, with more and fewer cascades that fizzle,
 and replays them with nothing told. Each time a candidate is asked about its features are kept, with
-whether it names a planted trend. Trees (`trend.trees`) are fitted to all of them and written to
-`trend/takeoff_prior.py`; how good they are is printed from five fits that each leave out a fifth of
-the streams. None of the seeds is one that `benchmarks.quality` uses.
+whether it names a planted trend. Trees (`trend.trees`) are fitted to what is seen without
+engagement, others to what engagement adds to that, and written to `trend/takeoff_prior.py`; how
+good they are is printed from five fits that each leave out a fifth of the streams, with what the
+reels say of engagement, without it, and with that of other cascades of the stream, which tells
+nothing. None of the seeds is one that `benchmarks.quality` uses.
 """
 
 import argparse
@@ -28,7 +30,7 @@ from flows.settings import load
 from flows.simulate import simulate_to
 from operators.sinks.jsonl import TrendsFile
 from operators.sources.files import FileSource
-from trend import candidates, trees
+from trend import candidates, takeoff, trees
 from trend.evaluation import Alert, _Known
 from trend.kinds import COMMUNITY, KINDS
 from trend.simulator import SimulatorSettings
@@ -39,13 +41,16 @@ SIZES: Final = (24_000, 24_000, 6_000, 24_000, 60_000, 24_000, 12_000, 24_000, 3
 """Reels a day of the streams, in turns."""
 FIZZLES: Final = (1.0, 1.0, 1.0, 0.6, 1.0, 1.5)
 """Fizzles of the streams against the standard, in turns."""
-STANDARD: Final = 27
-"""Streams of the standard kind; those after them are varied."""
-TREES: Final = 300
+TREES: Final = 250
 DEPTH: Final = 4
+MORE_TREES: Final = 100
+MORE_DEPTH: Final = 3
+MIN_AUTHORS: Final = 6
+"""Of the streams that are fitted on: those who set fewer than the default are served as well."""
 DIGITS: Final = 4
+LINE: Final = 100
 FOLDS: Final = 5
-WIDTH: Final = 96
+ENGAGEMENTS: Final = ("given", "not given", "of others")
 PRIOR: Final = Path(__file__).parent.parent / "trend" / "takeoff_prior.py"
 F64 = npt.NDArray[np.float64]
 
@@ -87,7 +92,7 @@ def asked(stream: SimulatorSettings) -> Stream:
         patch("trend.synthesis.Candidates", Keeping),
     ):
         written = simulate_to(Path(folder), stream)
-        settings = load(graph=True)
+        settings = load(graph=True, min_authors=MIN_AUTHORS)
         source = FileSource([str(written.reels_file)], settings.batch_size)
         ends = Ends(source, source.list_parts(), [TrendsFile(Path(folder, "trends.jsonl"))])
         cli_main(build(settings, ends))  # type: ignore[no-untyped-call]
@@ -110,7 +115,7 @@ def asked(stream: SimulatorSettings) -> Stream:
     )
 
 
-def fitted(streams: Sequence[Stream]) -> trees.Trees:
+def fitted(streams: Sequence[Stream]) -> takeoff.Prior:
     """Fit trees; all that was asked of a candidate weighs as the root of how often it was asked."""
     x = np.concatenate([one.features for one in streams])
     y = np.concatenate([[float(bool(keys)) for keys in one.keys] for one in streams])
@@ -118,12 +123,23 @@ def fitted(streams: Sequence[Stream]) -> trees.Trees:
     for one in streams:
         _, which, times = np.unique(one.trend, return_inverse=True, return_counts=True)
         weights.append(times[which] ** -0.5)
-    return trees.fit(x, y, np.concatenate(weights), TREES, DEPTH)
+    weight = np.concatenate(weights)
+    kept = np.delete(np.arange(x.shape[1]), takeoff.ENGAGEMENT)
+    first = trees.fit(x[:, kept], y, weight, TREES, DEPTH)
+    first = first._replace(feature=kept[first.feature])
+    start = np.array([trees.log_odds(first, row) for row in x])
+    return takeoff.Prior(first, trees.fit(x, y, weight, MORE_TREES, MORE_DEPTH, start=start))
 
 
-def probabilities(stream: Stream, prior: trees.Trees) -> F64:
-    """Return P at each asking, float64[n]."""
-    log_odds = np.array([trees.log_odds(prior, x) for x in stream.features])
+def probabilities(stream: Stream, prior: takeoff.Prior, engagement: str) -> F64:
+    """Return P at each asking, float64[n], with engagement as one of `ENGAGEMENTS`."""
+    x = stream.features.copy()
+    columns = [*takeoff.ENGAGEMENT]
+    if engagement == "not given":
+        x[:, columns] = 0.0
+    elif engagement == "of others":
+        x[:, columns] = x[np.random.default_rng(0).permutation(len(x))][:, columns]
+    log_odds = np.array([sum(takeoff.said(prior, row)) for row in x])
     p: F64 = 1 / (1 + np.exp(-log_odds))
     return p
 
@@ -166,23 +182,29 @@ def _line(marks: Sequence[dict[str, float]]) -> str:
     return f"  {early:11.3f}  {half:10.3f}  {right:9.3f}  {expected:18.3f}"
 
 
-def source_of(prior: trees.Trees) -> str:
+def source_of(prior: takeoff.Prior) -> str:
     """Return the module that holds the trees: one a line, questions and then leaves."""
     lines = [
         '"""What is known of cascades before any stream; `benchmarks.takeoff_fit` makes it."""',
         "",
         "from typing import Final",
         "",
+        "from trend.takeoff import Prior",
         "from trend.trees import parsed",
         "",
         "# Each line a tree: column > threshold for each depth, then what its leaves add.",
         "# fmt: off",
-        f'TREES: Final = parsed({prior.base:.{DIGITS}f}, """',
     ]
-    for feature, threshold, value in zip(*prior[1:], strict=True):
-        asks = " ".join(f"{f}>{t:g}" for f, t in zip(feature, threshold, strict=True))
-        lines.append(f"{asks} : {' '.join(f'{v:.3f}' for v in value)}")
-    return "\n".join([*lines, '""")  # noqa: E501', "# fmt: on", ""])
+    for name, some in (("TREES", prior.trees), ("ENGAGED", prior.engaged)):
+        lines.append(f'{name}: Final = parsed({some.base:.{DIGITS}f}, """')
+        trees_of = [
+            f"{' '.join(f'{f}>{t:g}' for f, t in zip(feature, threshold, strict=True))} : "
+            f"{' '.join(f'{v:.3f}' for v in value)}"
+            for feature, threshold, value in zip(*some[1:], strict=True)
+        ]
+        long = max(map(len, trees_of)) > LINE
+        lines += [*trees_of, '""")  # noqa: E501' if long else '""")']
+    return "\n".join([*lines, "# fmt: on", "PRIOR: Final = Prior(TREES, ENGAGED)", ""])
 
 
 def main() -> None:
@@ -199,23 +221,26 @@ def main() -> None:
         size = SIZES[number % len(SIZES)]
         stream = replace(standard, seed=FIRST_SEED + number, reels_per_day=size, pairs=10)
         fizzles = stream.planned()[1] * FIZZLES[number % len(FIZZLES)]
-        stream = replace(stream, fizzles=round(fizzles), varied=number >= STANDARD)
+        stream = replace(stream, fizzles=round(fizzles), varied=number % 2 == 1)
         streams.append(asked(stream))
         print(f"stream {number} of {size} reels a day is done", file=sys.stderr)
         if given.keep:
             given.keep.write_bytes(pickle.dumps(streams))
-    held = []
-    for fold in range(FOLDS):
-        prior = fitted([one for at, one in enumerate(streams) if at % FOLDS != fold])
-        left_out = [one for at, one in enumerate(streams) if at % FOLDS == fold]
-        held += [(one, probabilities(one, prior)) for one in left_out]
-    held.sort(key=lambda pair: [one is pair[0] for one in streams].index(True))
+    priors = [
+        fitted([one for at, one in enumerate(streams) if at % FOLDS != fold])
+        for fold in range(FOLDS)
+    ]
     print("threshold  before peak  first half  precision  expected precision")
-    for threshold in (0.0, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95):
-        all_of = [marked(one, p, threshold) for one, p in held]
-        for kind, part in (("standard", all_of[:STANDARD]), ("varied", all_of[STANDARD:])):
-            if part:
-                print(f"{threshold:9.2f}{_line(part)}  {kind}")
+    for engagement in ENGAGEMENTS:
+        held = [
+            (one, probabilities(one, priors[at % FOLDS], engagement))
+            for at, one in enumerate(streams)
+        ]
+        for threshold in (0.0, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95):
+            all_of = [marked(one, p, threshold) for one, p in held]
+            for kind, part in (("standard", all_of[::2]), ("varied", all_of[1::2])):
+                if part:
+                    print(f"{threshold:9.2f}{_line(part)}  {kind}, engagement {engagement}")
     PRIOR.write_text(source_of(fitted(streams)), encoding="utf-8")
 
 

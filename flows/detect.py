@@ -211,6 +211,8 @@ def _synthesise(
         catalogue_reels=settings.catalogue_reels,
         max_examples=settings.max_examples,
         graph=settings.graph,
+        scopes=settings.scopes,
+        min_authors=settings.min_authors,
     )
     return builder(
         lambda: Synthesising(chosen, partitions),

@@ -30,6 +30,7 @@ PREFIX = "GROUNDSWELL_"
 CONFIG = "GROUNDSWELL_CONFIG"
 DAY_S = 86_400
 HOUR_S = 3_600
+SCOPES = "at most 64 with commas, such as region:BR,language:pt; or none"
 WINDOWS = "rising whole hours from 1 to 24, such as 1,3,6,12,24"
 
 
@@ -203,6 +204,14 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("reels"),
     )
 
+    scopes: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        max_length=64,
+        description="Regions and languages that a trend's `scopes` may name beside `global`: those "
+        "with `min_authors` people of its last day. One with nearly all of its people in one of "
+        "them is local, and not global.",
+        json_schema_extra=_unit("scopes") | {"accepted": SCOPES},
+    )
     graph: bool = Field(
         True,
         description="Whether sounds and hashtags that are newly used together make trends. "
@@ -589,10 +598,20 @@ class Settings(BaseSettings):
             host_and_port(value)
         return value
 
-    @field_validator("windows_h", mode="before")
+    @field_validator("windows_h", "scopes", mode="before")
     @classmethod
     def _from_commas(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return [part.strip() for part in value.split(",")] if value.strip() else []
+
+    @field_validator("scopes")
+    @classmethod
+    def _of_places(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        form = re.compile("(region|language):[A-Za-z0-9]{1,32}")
+        if any(form.fullmatch(one) is None for one in value) or len({*value}) < len(value):
+            raise ValueError(SCOPES)
+        return value
 
     @field_validator("windows_h")
     @classmethod

@@ -15,13 +15,18 @@ import numpy.typing as npt
 from numba import njit
 
 from operators.blocks import Fresh
-from operators.reels import CAPTION, REEL_ID
+from operators.reels import CAPTION, LANGUAGE, REEL_ID, REGION
 from operators.strings import Strings
+from trend import homes
+from trend.engagement import UNKNOWN, engagement, sums
+from trend.known import Usual
 from trend.sketches import sketches
 
 U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
+U32 = npt.NDArray[np.uint32]
+I8 = npt.NDArray[np.int8]
 I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
 Int = int | np.int64
 
 MERGE_UP_TO: Final = 1 << 16
@@ -39,6 +44,8 @@ class Names:
     ids: Strings  # [n]
     author: npt.NDArray[np.uint64]  # [n]
     text: npt.NDArray[np.uint64]  # [n] sketch of the caption (`trend.sketches`)
+    engaged: I8  # [n, 2] codes of `trend.engagement`
+    homes: U32  # [n, 2] region and language (`trend.homes`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,17 @@ def reel_ids(fresh: Fresh) -> list[ReelIds]:
         np.ascontiguousarray(reels.starts[new, CAPTION]),
         np.ascontiguousarray(reels.lengths[new, CAPTION]),
     )
-    names = Names(fresh.reel[new], fresh.apply[new], ids, fresh.author[new], texts)
+    engaged = engagement(np.ascontiguousarray(reels.numbers[new]))
+    places = [
+        homes.homes(
+            reels.data,
+            np.ascontiguousarray(reels.starts[new, column]),
+            np.ascontiguousarray(reels.lengths[new, column]),
+        )
+        for column in (REGION, LANGUAGE)
+    ]
+    known = (fresh.author[new], texts, engaged, np.stack(places, axis=1))
+    names = Names(fresh.reel[new], fresh.apply[new], ids, *known)
     return [ReelIds(fresh.partition, names, fresh.closed, fresh.end)]
 
 
@@ -76,6 +93,8 @@ class Block:
     ids: Strings
     author: npt.NDArray[np.uint64]
     text: npt.NDArray[np.uint64]
+    engaged: I8
+    homes: U32
     latest: int
     """Last tick in `apply`."""
 
@@ -90,6 +109,8 @@ class Block:
             Strings.joined([self.ids, new.ids]),
             np.concatenate([self.author, new.author])[order],
             np.concatenate([self.text, new.text])[order],
+            np.concatenate([self.engaged, new.engaged])[order],
+            np.concatenate([self.homes, new.homes])[order],
             max(self.latest, new.latest),
         )
 
@@ -101,6 +122,11 @@ class Known(NamedTuple):
     author: U64  # [n] 0 where not; so are the next two
     text: U64  # [n] sketch of the caption
     apply: I32  # [n] tick of effect
+    engaged: I8  # [n, 2] codes of `trend.engagement`
+    homes: U32  # [n, 2] region and language (`trend.homes`)
+
+
+_NOTHING: Final = Usual(np.zeros((2, 3), np.int64), np.zeros((2, homes.BUCKETS), np.int64))
 
 
 class Catalogue:
@@ -119,14 +145,23 @@ class Catalogue:
         self._limit = limit
         self._blocks: list[Block] = []
         self._per_tick: Counter[int] = Counter()
+        self._usual: dict[int, Usual] = {}
+        """How the reels of each tick are."""
+        self._summed: tuple[tuple[int, int], Usual] = ((0, 0), _NOTHING)
+        """The ticks that were asked for last, and how their reels are."""
 
     def add(self, reels: Names) -> None:
         """Take the reels of a poll."""
         reel, apply = reels.reel, reels.apply
         if not reel.size:
             return
-        ticks, counts = np.unique(apply, return_counts=True)
+        ticks, group, counts = np.unique(apply, return_inverse=True, return_counts=True)
         self._per_tick.update(dict(zip(ticks.tolist(), counts.tolist(), strict=True)))
+        engaged = sums(reels.engaged, group, ticks.size)
+        places = homes.sums(reels.homes, group, ticks.size)
+        for at, tick in enumerate(ticks.tolist()):
+            had = self._usual.get(tick, _NOTHING)
+            self._usual[tick] = Usual(had.engaged + engaged[at], had.homes + places[at])
         order = np.argsort(reel)
         place = order.astype(np.int32)
         block = Block(
@@ -136,6 +171,8 @@ class Catalogue:
             reels.ids,
             reels.author[order],
             reels.text[order],
+            reels.engaged[order],
+            reels.homes[order],
             int(ticks[-1]),
         )
         while self._blocks:
@@ -154,7 +191,7 @@ class Catalogue:
         oldest = self._oldest(tick)
         self._blocks = [block for block in self._blocks if block.latest >= oldest]
         for old in [at for at in self._per_tick if at < oldest]:
-            del self._per_tick[old]
+            del self._per_tick[old], self._usual[old]
 
     def find(self, hashes: Iterable[int], tick: int) -> dict[int, str]:
         """Return the ids of those reels that are known at `tick`, by hash."""
@@ -178,11 +215,23 @@ class Catalogue:
             np.zeros(reels.size, np.uint64),
             np.zeros(reels.size, np.uint64),
             np.zeros(reels.size, np.int32),
+            np.full((reels.size, 2), UNKNOWN, np.int8),
+            np.zeros((reels.size, 2), np.uint32),
         )
         oldest = self._oldest(tick)
         for block in self._blocks:
-            _look(block.reel, block.apply, block.author, block.text, reels, oldest, tick, *found)
+            held = (block.reel, block.apply, block.author, block.text, block.engaged, block.homes)
+            _look(*held, reels, oldest, tick, *found)
         return found
+
+    def usual(self, tick: int, last: int, ticks: int) -> Usual:
+        """Return how the reels known at `tick` of so many ticks are, `last` the last of these."""
+        oldest = max(self._oldest(tick), last - ticks + 1)
+        if self._summed[0] != (oldest, last):
+            parts = [part for at, part in self._usual.items() if oldest <= at <= last]
+            summed = (np.sum(column, axis=0) for column in zip(_NOTHING, *parts, strict=True))
+            self._summed = (oldest, last), Usual(*summed)
+        return self._summed[1]
 
     def volume(self, tick: int, ticks: int) -> npt.NDArray[np.int64]:
         """Return the reels in so many ticks, int64[ticks], `tick` first; 0 where none is kept."""
@@ -212,6 +261,8 @@ def _look(
     apply: I32,
     author: U64,
     text: U64,
+    engaged: I8,
+    homes: U32,
     wanted: U64,
     oldest: Int,
     newest: Int,
@@ -219,6 +270,8 @@ def _look(
     authors: U64,
     texts: U64,
     ticks: I32,
+    codes: I8,
+    places: U32,
 ) -> None:
     """Note what a block knows of the wanted reels; both are in the order of their hashes."""
     at: Int = np.int64(0)
@@ -229,6 +282,10 @@ def _look(
                 first = (author[at], text[at]) < (authors[i], texts[i])
                 if first or not there[i]:
                     authors[i], texts[i] = author[at], text[at]
+                if (engaged[at, 0], engaged[at, 1]) > (codes[i, 0], codes[i, 1]):
+                    codes[i] = engaged[at]
+                for part in range(2):
+                    places[i, part] = max(places[i, part], homes[at, part])
                 ticks[i] = min(ticks[i], apply[at]) if there[i] else apply[at]
                 there[i] = True
             at += 1

@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from operators.blocks import Decoded, Message, Poll, Reject
 from operators.faults import ERRORS, Fault, judge, too_long
-from operators.reels import TEXTS, Reels, joined
+from operators.reels import NUMBERS, TEXTS, Reels, joined
 from operators.scanner.lines import Columns, Filled, room, scan
 from operators.scanner.memory import SLACK
-from schemas.reels import Audio, Reel
+from schemas.reels import Audio, Metrics, Reel
 
 __all__ = ["ERRORS", "decode"]
 
@@ -28,6 +28,7 @@ BOM: Final = b"\xef\xbb\xbf"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _SILENCE: Final = Audio()
+_UNSEEN: Final = Metrics()
 
 Integers = npt.NDArray[np.int64]
 
@@ -78,6 +79,7 @@ def _reels(columns: Columns, filled: Filled) -> Reels:
         columns.starts[:rows],
         columns.lengths[:rows],
         columns.time[:rows],
+        columns.numbers[:rows],
         columns.tag_first[:rows],
         columns.tag_count[:rows],
         columns.tag_starts[:tags],
@@ -105,6 +107,7 @@ def _columns(accepted: Sequence[Reel]) -> Reels:
         starts[:cut].reshape(shape),
         sizes[:cut].reshape(shape),
         np.array([(reel.published_at - _EPOCH) // _MICROSECOND for reel in accepted], np.int64),
+        np.array([_numbers(reel) for reel in accepted], np.int64).reshape(-1, len(NUMBERS)),
         np.cumsum(counts, dtype=np.int32) - counts,
         counts,
         starts[cut:],
@@ -116,8 +119,16 @@ def _texts(reel: Reel) -> list[bytes | None]:
     """The texts of a reel, in the order of `TEXTS`."""
     sound = reel.audio or _SILENCE
     named = (sound.audio_id, sound.title, sound.artist)
-    texts = (reel.reel_id, reel.author_id, reel.caption, *named, reel.transcript, reel.ocr_text)
+    said = (reel.transcript, reel.ocr_text, reel.language, reel.region)
+    texts = (reel.reel_id, reel.author_id, reel.caption, *named, *said)
     return [None if text is None else text.encode() for text in texts]
+
+
+def _numbers(reel: Reel) -> list[int]:
+    """The numbers of a reel, in the order of `NUMBERS`; -1: null."""
+    seen = reel.metrics or _UNSEEN
+    numbers = (reel.author_followers, seen.views, seen.likes, seen.shares, seen.saves)
+    return [-1 if number is None else int(number) for number in numbers]
 
 
 def _inserted(reels: Reels, rows: Integers, others: Reels) -> Reels:

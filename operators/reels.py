@@ -26,10 +26,26 @@ TEXTS: Final = (
     "artist",
     "transcript",
     "ocr_text",
+    "language",
+    "region",
 )
 """The texts of a reel, in the order of the columns of `Reels.starts` and `Reels.lengths`."""
 
-REEL_ID, AUTHOR_ID, CAPTION, AUDIO_ID, TITLE, ARTIST, TRANSCRIPT, OCR_TEXT = range(len(TEXTS))
+NUMBERS: Final = ("author_followers", "views", "likes", "shares", "saves")
+"""The numbers of a reel, in the order of the columns of `Reels.numbers`."""
+
+(
+    REEL_ID,
+    AUTHOR_ID,
+    CAPTION,
+    AUDIO_ID,
+    TITLE,
+    ARTIST,
+    TRANSCRIPT,
+    OCR_TEXT,
+    LANGUAGE,
+    REGION,
+) = range(len(TEXTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,7 @@ class Reels:
     starts: I32  # [n, len(TEXTS)]
     lengths: I32  # [n, len(TEXTS)], bytes; -1: null
     time: I64  # [n] published_at, microseconds since 1970 UTC
+    numbers: I64  # [n, len(NUMBERS)]; -1: null
     tag_first: I32  # [n] index of the reel's first hashtag in tag_starts
     tag_count: I32  # [n] 0: none (or empty list): they are then taken from the caption
     tag_starts: I32  # [t]
@@ -49,7 +66,8 @@ class Reels:
     def none(cls) -> "Reels":
         """Return no reels."""
         texts, one = np.zeros((0, len(TEXTS)), np.int32), np.zeros(0, np.int32)
-        return cls(np.zeros(0, np.uint8), texts, texts, np.zeros(0, np.int64), one, one, one, one)
+        time, numbers = np.zeros(0, np.int64), np.zeros((0, len(NUMBERS)), np.int64)
+        return cls(np.zeros(0, np.uint8), texts, texts, time, numbers, one, one, one, one)
 
     def __len__(self) -> int:
         return self.time.size
@@ -61,6 +79,7 @@ class Reels:
             starts=self.starts[rows],
             lengths=self.lengths[rows],
             time=self.time[rows],
+            numbers=self.numbers[rows],
             tag_first=self.tag_first[rows],
             tag_count=self.tag_count[rows],
         )
@@ -100,6 +119,7 @@ class Reels:
             starts=places[:texts].reshape(self.starts.shape),
             lengths=self.lengths.copy(),
             time=self.time.copy(),
+            numbers=self.numbers.copy(),
             tag_count=self.tag_count.copy(),
             tag_first=bounds[:-1].astype(np.int32),
             tag_starts=places[texts:],
@@ -120,6 +140,7 @@ def joined(first: Reels, then: Reels) -> Reels:
         np.concatenate([first.starts, then.starts + at]),
         np.concatenate([first.lengths, then.lengths]),
         np.concatenate([first.time, then.time]),
+        np.concatenate([first.numbers, then.numbers]),
         np.concatenate([first.tag_first, then.tag_first + tag]),
         np.concatenate([first.tag_count, then.tag_count]),
         np.concatenate([first.tag_starts, then.tag_starts + at]),

@@ -35,6 +35,8 @@ from schemas import trends as contract
 from trend.bursts import TICK
 from trend.forecast import F64, RHYTHM_H, Forecast, forecast, rhythm
 from trend.kinds import KINDS
+from trend.known import Seen, Usual
+from trend.scopes import GLOBAL, scope, scopes_of
 from trend.shard import ShardReports
 from trend.stages import EMERGING, STAGES
 from trend.synthesis import MAX_SIGNALS, Synthesis, SynthesisSettings, merged
@@ -55,22 +57,36 @@ class SynthesiseSettings:
     max_examples: int
     graph: bool = False
     """Whether `operators.cooccur` reports too."""
+    scopes: tuple[str, ...] = ()
+    """That a trend may hold in, beside the global one (`trend.scopes`)."""
+    min_authors: int = 1
+    """People of a day that it needs there."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownReels:
-    """What the catalogue knows at a tick; a `trend.candidates.Known`."""
+    """What the catalogue knows at a tick; a `trend.known.Known`."""
 
     catalogue: Catalogue
     tick: int
+    per_hour: int
 
-    def reels(
-        self, hashes: npt.NDArray[np.uint64]
-    ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-        """Return the authors, the sketches of the captions and the ticks of those known."""
+    def reels(self, hashes: npt.NDArray[np.uint64]) -> Seen:
+        """Return what is known of reels; `hashes` are ascending, each once."""
         found = self.catalogue.known(hashes, self.tick)
         there = found.there
-        return found.author[there], found.text[there], found.apply[there].astype(np.int64)
+        return Seen(
+            found.author[there],
+            found.text[there],
+            found.apply[there].astype(np.int64),
+            found.engaged[there],
+            found.homes[there],
+        )
+
+    def usual(self, ticks: int) -> Usual:
+        """Return how the platform's reels of so many ticks are, up to the last whole hour."""
+        last = self.tick - (self.tick + 1) % self.per_hour
+        return self.catalogue.usual(self.tick, last, ticks)
 
     def volume(self, ticks: int) -> npt.NDArray[np.int64]:
         """Return the platform's reels in so many ticks, int64[ticks], this one first."""
@@ -92,6 +108,7 @@ class Synthesise:
             settings.catalogue_hours * 3600 // tick_seconds, settings.catalogue_reels
         )
         self._links = Links(tick_seconds)
+        self._scopes = [scope(name) for name in settings.scopes]
         self._ticks_per_hour = 3600 // tick_seconds
         self._reports: dict[int, list[tuple[ShardReports, slice]]] = {}
         self._live = dict.fromkeys(shards, 0)
@@ -161,7 +178,7 @@ class Synthesise:
             self._alive += self._changes.pop(tick, 0)
             reports = self._reports.pop(tick, None)
             if reports is not None:
-                known = KnownReels(self._catalogue, tick)
+                known = KnownReels(self._catalogue, tick, self._ticks_per_hour)
                 revised = self._synthesis.tick(tick, reports, max(self._alive, 1), known)
                 if revised:
                     beat = self._rhythm(known)
@@ -196,7 +213,7 @@ class Synthesise:
             revision=trend.revision,
             kind=members[0].kind if len(members) == 1 else "challenge",
             stage=revision.stage,  # type: ignore[arg-type]
-            scopes=("global",),
+            scopes=self._held(seen, tick),
             event_time=_time((tick + 1) * seconds),
             started_at=_time(revision.started * seconds),
             name=trend.name,
@@ -217,6 +234,17 @@ class Synthesise:
             why=self._why(revision, members, tick) + behind(seen.crowd),
         )
         return Linked(told, self._links.of(revision, seen))
+
+    def _held(self, seen: Sight, tick: int) -> tuple[str, ...]:
+        """Return the scopes that a trend holds in."""
+        if not self._scopes:
+            return (GLOBAL,)
+        there = seen.known.there
+        first = np.unique(seen.known.author[there], return_index=True)[1]
+        known = KnownReels(self._catalogue, tick, self._ticks_per_hour)
+        usual = known.usual(24 * self._ticks_per_hour)
+        homes, least = seen.known.homes[there][first], self.settings.min_authors
+        return scopes_of(homes, usual.homes, seen.looked.scale, least, self._scopes)
 
     def _why(self, revision: Revision, members: tuple[contract.Member, ...], tick: int) -> str:
         height, hours = revision.height, self.settings.synthesis.windows_h

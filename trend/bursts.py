@@ -51,7 +51,7 @@ from trend.significance import log10_upper_tail
 
 F64 = npt.NDArray[np.float64]
 
-REPORT_LOG10_P: Final = -4.0
+REPORT_LOG10_P: Final = -3.5
 """A signal is reported and tracked from this p-value on; the false-discovery rate decides later."""
 TRACKED_DAYS: Final = 3
 SAMPLE: Final = 512

@@ -1,7 +1,8 @@
 """Cascades that nobody was told of yet: asked as they grow whether they take off.
 
-A candidate is asked about when its authors have grown by `takeoff.STEP`. It is told when the
-`Learner` finds it likely enough, or when it is large already (`takeoff.is_large`).
+A candidate is asked about when its authors have grown by `takeoff.STEP`, and when it first surely
+bursts (`takeoff.CERTAIN`). It is told when the `Learner` finds it likely enough, or when it surely
+bursts and is large already (`takeoff.is_large`).
 `takeoff.HORIZON_H` hours after it was first asked about, what became of it is learned.
 
 All of it happens at ticks, in the order of the trends' numbers and of their ids.
@@ -9,30 +10,18 @@ All of it happens at ticks, in the order of the trends' numbers and of their ids
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from trend import takeoff
 from trend.followed import DAY_H, Followed
+from trend.known import Known
 from trend.learner import Learner
-from trend.trees import Trees, log_odds
 from trend.trends import Trend
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
-U64 = npt.NDArray[np.uint64]
-
-
-class Known(Protocol):
-    """What is known of the platform's reels at a tick."""
-
-    def reels(self, hashes: U64) -> tuple[U64, U64, I64]:
-        """Return authors, sketches of captions and ticks of those known; `hashes` are ascending."""
-
-    def volume(self, ticks: int) -> I64:
-        """Return the platform's reels in so many ticks, int64[ticks], this one first."""
 
 
 @dataclass(slots=True)
@@ -44,7 +33,8 @@ class Candidate:
     size: float
     """Reels from which on it has."""
     reels: float
-    """Of its leader so far: those of the day before it was first asked about, and since."""
+    """Of its leader so far, beyond those expected: of the day before it was first asked about, and
+    since. What is used every day has not taken off for that."""
     asked: list[F64] = field(default_factory=list)
 
 
@@ -53,15 +43,15 @@ class Candidates:
 
     Args:
         fdr: as of `Learner`.
-        trees: of `takeoff.FEATURES`.
+        prior: what is known of cascades before the stream.
         windows_h: lengths of the windows in hours, rising.
     """
 
     def __init__(
-        self, fdr: float, trees: Trees, ticks_per_hour: int, windows_h: tuple[int, ...]
+        self, fdr: float, prior: takeoff.Prior, ticks_per_hour: int, windows_h: tuple[int, ...]
     ) -> None:
         self.learner = Learner(fdr)
-        self._trees = trees
+        self._prior = prior
         self._ticks_per_hour = ticks_per_hour
         self._shortest_h = windows_h[0]
         self._open: dict[str, Candidate] = {}
@@ -70,9 +60,9 @@ class Candidates:
         return len(self._open)
 
     def hour(self, trends: Sequence[Trend], rows: I64, followed: Followed) -> None:
-        """Count the reels of an hour that ends, of trends led by the signals in these rows."""
-        reels = followed.last_hour(rows).tolist()
-        for trend, more in zip(trends, reels, strict=True):
+        """Count the reels beyond those expected in an hour that ends, of trends led by the signals in these rows."""
+        beyond = followed.beyond_last_hour(rows).tolist()
+        for trend, more in zip(trends, beyond, strict=True):
             candidate = self._open.get(trend.id)
             if candidate is not None:
                 candidate.reels += more
@@ -85,8 +75,12 @@ class Candidates:
             self.learner.learn(candidate.asked, candidate.reels >= candidate.size)
 
     def asks(self, trend: Trend, authors: int) -> bool:
-        """Whether a trend that was not told, of so many authors a day, has grown enough to ask."""
-        return authors >= takeoff.STEP * trend.asked_authors
+        """Whether a trend that was not told is to be asked about.
+
+        It is when it has grown enough, to so many authors a day, and when it is now sure.
+        """
+        sure = trend.q_value <= takeoff.CERTAIN < trend.asked_q_value
+        return sure or authors >= takeoff.STEP * trend.asked_authors
 
     def tells(
         self, trend: Trend, row: int, followed: Followed, started: int, tick: int, known: Known
@@ -103,16 +97,21 @@ class Candidates:
         size = takeoff.size_of(float(volume[:day].sum()))
         if trend.asked_authors == 0:
             due = tick + takeoff.HORIZON_H * self._ticks_per_hour
-            self._open[trend.id] = Candidate(due, size, float(columns.reels[row, -1]))
-        trend.asked_authors = authors
+            beyond = 1.0 - max(float(columns.expected[row, -1]), 0.0) / max(authors, 1)
+            self._open[trend.id] = Candidate(due, size, float(columns.reels[row, -1]) * beyond)
+        trend.asked_authors, trend.asked_q_value = authors, trend.q_value
         x = self._features(trend, row, followed, started, tick, known, volume)
-        z = self.learner.regressors(log_odds(self._trees, x), float(x[0]))
+        log_odds, engaged = takeoff.said(self._prior, x)
+        z = self.learner.regressors(log_odds, float(x[0]), engaged)
         trend.probability = self.learner.probability(z)
         candidate = self._open.get(trend.id)
         if candidate is not None:
             candidate.asked.append(z)
         hourly = int(columns.authors[row, 0]) / self._shortest_h
-        if takeoff.is_large(authors, hourly, float(volume[:day].sum())):
+        unlikely = takeoff.is_given(x) and trend.probability < takeoff.UNLIKELY
+        times = takeoff.FAR_LARGER if unlikely else 1.0
+        large = takeoff.is_large(authors / times, hourly / times, float(volume[:day].sum()))
+        if large and trend.q_value <= takeoff.CERTAIN:
             trend.probability = 1.0
             return True
         return self.learner.tells(trend.probability)
@@ -128,11 +127,11 @@ class Candidates:
         volume: I64,
     ) -> F64:
         columns = followed.columns
-        authors, _, ticks = known.reels(trend.reels.reels)
+        seen = known.reels(trend.reels.reels)
         lately, before = followed.day_before(row)
         return takeoff.features(
-            tick - ticks,
-            authors,
+            seen._replace(ticks=tick - seen.ticks),
+            known.usual(DAY_H * self._ticks_per_hour),
             volume,
             self._ticks_per_hour,
             float(columns.expected[row, -1]),

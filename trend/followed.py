@@ -129,12 +129,12 @@ class Followed:
         """Return the reels of the last day and those before it, as far as hours are kept."""
         return _day_before(self.columns.signals, self.columns.hours, row)
 
-    def last_hour(self, rows: I64) -> F64:
-        """Return the reels of the last hour of signals, 0 where there is no report of it."""
+    def beyond_last_hour(self, rows: I64) -> F64:
+        """Return the reels of the last hour beyond those expected, 0 where it has no report."""
         hours = self.columns.hours
         last = self.columns.signals["last_hour"][rows] % hours.shape[1]
-        reels: F64 = np.maximum(hours[rows, last, 0], 0.0)
-        return reels
+        reels, expected = hours[rows, last].T
+        return np.where(reels == NOT_REPORTED, 0.0, reels - expected)
 
     def series(self, row: int) -> list[tuple[int, int, float]]:
         """Return the last two days: hours with their reels and expected reels, oldest first."""

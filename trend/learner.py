@@ -1,9 +1,11 @@
 """What a stream teaches: a Bayesian logistic regression, and the threshold of alerts.
 
-The log-odds s that the fitted trees give are corrected by what became of the cascades of this
-stream, z = (1, s, ln(authors / 20)):
+The log-odds s that the fitted trees give, and e that they add for engagement, are corrected by what
+became of the cascades of this stream, z = (1, s, ln(authors / 20), e):
 
-    P = 1 / (1 + exp(-m . z))       with m ~ N(mean, precision^-1), at first (0, 1, 0)
+    P = 1 / (1 + exp(-m . z))       with m ~ N(mean, precision^-1), at first (0, 1, 0, 1)
+
+So where engagement tells less than it did on the streams fitted on, it soon counts for less.
 
 An ended cascade moves m by a Newton step on its log-loss (an extended Kalman filter); what is old
 counts ever less. An alert moves the threshold, so that the mean of 1 - P over the alerts becomes
@@ -22,7 +24,8 @@ import numpy.typing as npt
 F64 = npt.NDArray[np.float64]
 
 _TYPICAL: Final = math.log(20.0)
-_PRIOR_DEVIATION: Final = np.array([0.5, 0.15, 0.15])
+_PRIOR_MEAN: Final = np.array([0.0, 1.0, 0.0, 1.0])
+_PRIOR_DEVIATION: Final = np.array([0.5, 0.15, 0.15, 1.0])
 _KEPT: Final = 0.998
 """Share of what was learned that the next cascade leaves."""
 _RATE: Final = 0.1
@@ -43,13 +46,13 @@ class Learner:
     def __init__(self, fdr: float) -> None:
         self.fdr = fdr
         self.threshold = _log_odds(1.0 - min(_FROM * fdr, 0.75))
-        self._mean = np.array([0.0, 1.0, 0.0])
+        self._mean = _PRIOR_MEAN.copy()
         self._prior = np.diag(_PRIOR_DEVIATION**-2.0)
         self._precision = self._prior.copy()
 
-    def regressors(self, log_odds: float, log_authors: float) -> F64:
-        """Return z, float64[3]."""
-        return np.array([1.0, log_odds, log_authors - _TYPICAL])
+    def regressors(self, log_odds: float, log_authors: float, engaged: float = 0.0) -> F64:
+        """Return z, float64[4]; `engaged` is what the trees add for engagement."""
+        return np.array([1.0, log_odds, log_authors - _TYPICAL, engaged])
 
     def probability(self, z: F64) -> float:
         """Return P."""
@@ -69,7 +72,7 @@ class Learner:
         """Take the end of one cascade.
 
         Args:
-            asked: its z each time it was asked about, float64[3] each.
+            asked: its z each time it was asked about, float64[4] each.
         """
         self._precision = self._prior + _KEPT * (self._precision - self._prior)
         for z in asked:

@@ -25,12 +25,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from trend import bursts
-from trend.candidates import Candidates, Known
+from trend import bursts, takeoff
+from trend.candidates import Candidates
 from trend.crowd import crowd, is_crew
 from trend.followed import Followed
 from trend.judging import JUDGED, STAGE_WINDOW_H, judge, leaders
 from trend.kinds import COMMUNITY, PHRASE
+from trend.known import Known
 from trend.layout import I64, NONE
 from trend.overlap import Sharing, shared
 from trend.parts import Bond, bonds, unpacked
@@ -38,13 +39,13 @@ from trend.shard import ShardReports
 from trend.significance import q_values
 from trend.sketches import COMPARED
 from trend.stages import STAGES
-from trend.takeoff_prior import TREES
+from trend.takeoff_prior import PRIOR
 from trend.trends import Height, Revision, Signal, Trend, parts_of, trend_id
 
 MIN_SHARED: Final = 3
 """Reels that two signals must share at least to be one trend."""
-BURST_FDR: Final = 0.01
-"""False-discovery rate of bursts at a tick."""
+BURST_FDR: Final = 0.5
+"""False-discovery rate of bursts at a tick: `trend.candidates` asks about each of them."""
 FORGET_H: Final = 1
 """Hours after its shard let go of it that a signal is forgotten."""
 FIRST_TRENDS: Final = 64
@@ -84,7 +85,7 @@ class Synthesis:
         self._forgotten = 0
         self._ticks_per_hour = 3600 // settings.tick_seconds
         wide = [i for i, h in enumerate(settings.windows_h) if h >= STAGE_WINDOW_H]
-        self.candidates = Candidates(settings.fdr, TREES, self._ticks_per_hour, settings.windows_h)
+        self.candidates = Candidates(settings.fdr, PRIOR, self._ticks_per_hour, settings.windows_h)
         self._stage_window = wide[0] if wide else len(settings.windows_h) - 1
 
     def followed(self) -> int:
@@ -147,7 +148,7 @@ class Synthesis:
         signals = self._followed.columns.signals[burst]
         q = q_values(signals["log10_p"], tests)
         united = signals["kind"] == COMMUNITY
-        q[united] = np.minimum(q[united], self.settings.burst_fdr)
+        q[united] = np.minimum(q[united], takeoff.CERTAIN)
         hit = q <= self.settings.burst_fdr
         found: list[tuple[float, int, float]] = []
         told = (signals["key"][hit], signals["log10_p"][hit], q[hit])
@@ -356,8 +357,9 @@ class Synthesis:
 
 def _of_a_crew(reels: npt.NDArray[np.uint64], known: Known, ticks_per_hour: int) -> bool:
     """Say whether reels are a crew's: copies of one text by several, or of one author."""
-    authors, texts, ticks = known.reels(reels[:COMPARED])
-    return is_crew(crowd(authors, texts, ticks.astype(np.int32), ticks_per_hour))
+    seen = known.reels(reels[:COMPARED])
+    of = crowd(seen.authors, seen.texts, seen.ticks.astype(np.int32), ticks_per_hour)
+    return is_crew(of)
 
 
 _TOLD: Final = (

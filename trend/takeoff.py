@@ -2,22 +2,31 @@
 
 A cascade *takes off* when it reaches so many reels (`size_of`). Most never do. How likely it is:
 
-    log-odds   of boosted trees (`trend.trees`) over `FEATURES`, fitted on simulated streams
-    P          a logistic regression on them, whose coefficients move with every cascade that
-               ended in this stream (`Learner`)
+    s    log-odds of boosted trees (`trend.trees`) over `FEATURES` without engagement, fitted on
+         simulated streams
+    e    what trees over all of them add to that, at most `BOUND` either way; 0 where the reels say
+         nothing of engagement
+    P    a logistic regression on both, whose coefficients move with every cascade that ended in
+         this stream (`Learner`)
 
-A trend is told when P passes a threshold (`trend.learner`), or when it is large already
-(`is_large`).
+A trend is told when P passes a threshold (`trend.learner`), or when it surely bursts (`CERTAIN`)
+and is large already (`is_large`), or four times as large where engagement makes P less than
+`UNLIKELY`: the shape of its growth alone is no reason to doubt what is large.
 
 Source: Cheng et al., "Can cascades be predicted?" (2014), for what tells.
 """
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
+
+from trend.engagement import UNKNOWN, lift
+from trend.homes import apart
+from trend.known import Seen, Usual
+from trend.trees import Trees, log_odds
 
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
@@ -40,9 +49,26 @@ FEATURES: Final = (
     "age",  # log of the hours since the first use in the burst
     "day_before",  # log of the reels a day ago over those of the last day
     "together",  # 1: they are people who bring known signals together
+    "reach",  # how many more see its reels than is usual, in standard deviations; 0: not known
+    "passed_on",  # how many more pass them on, in the same way
+    "region",  # how far from the platform's its reels' regions are; 0: not known
+    "language",  # the same of their languages
+    "given",  # share of its people whose reel says how it does
 )
 """What is seen of a cascade. Platform hours leave out of it what nights, surges and outages do."""
 
+ENGAGEMENT: Final = tuple(map(FEATURES.index, ("reach", "passed_on", "given")))
+"""Columns that only the second trees look at."""
+GIVEN: Final = 0.5
+"""Share of its people from which on engagement says something."""
+BOUND: Final = 2.5
+"""Log-odds that engagement adds or takes at most: how much more it tells than that the stream must
+show (`trend.learner`), as simulated streams are no proof of it."""
+CERTAIN: Final = 0.01
+"""Only what bursts at this false-discovery rate is told for its size alone."""
+UNLIKELY: Final = 0.05
+FAR_LARGER: Final = 4.0
+"""What is so unlikely, engagement known, must be so many times as large to be told for that."""
 QUANTILES: Final = np.array([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])
 SIZE: Final = 64
 """Reels of something that took off, on a large platform."""
@@ -69,7 +95,26 @@ def size_of(volume: float) -> float:
     return min(float(SIZE), SHARE * volume)
 
 
-def is_large(authors: int, hourly: float, volume: float) -> bool:
+class Prior(NamedTuple):
+    """What is known of cascades before a stream."""
+
+    trees: Trees
+    engaged: Trees
+    """What to add where engagement is known."""
+
+
+def is_given(x: F64) -> bool:
+    """Say whether enough of a cascade's reels say how they do, by its `FEATURES`."""
+    return bool(x[ENGAGEMENT[-1]] >= GIVEN)
+
+
+def said(prior: Prior, x: F64) -> tuple[float, float]:
+    """Return the log-odds s of `FEATURES`, float64[21], and what engagement adds to them, e."""
+    more = log_odds(prior.engaged, x) if is_given(x) else 0.0
+    return log_odds(prior.trees, x), min(max(more, -BOUND), BOUND)
+
+
+def is_large(authors: float, hourly: float, volume: float) -> bool:
     """Say whether something is large already, however it came to be so.
 
     Args:
@@ -85,8 +130,8 @@ def is_large(authors: int, hourly: float, volume: float) -> bool:
 
 
 def features(
-    ticks: I64,
-    authors: U64,
+    seen: Seen,
+    usual: Usual,
     volume: I64,
     ticks_per_hour: int,
     expected: float,
@@ -95,20 +140,21 @@ def features(
     day_before: float,
     together: bool,
 ) -> F64:
-    """Return `FEATURES` of a cascade, float64[16].
+    """Return `FEATURES` of a cascade, float64[21].
 
     Args:
-        ticks: of the reels of its last day, int64[n], counted back from now: 0 is the newest.
-        authors: hashes of their authors, uint64[n].
+        seen: the reels of its last day; `ticks` are counted back from now: 0 is the newest.
+        usual: how the platform's reels are.
         volume: reels of the platform in each tick, int64[m], newest first.
         expected: authors in a day.
         signals: sizes of the samples of reels of the signals that rise together.
         age_h: since the first use in the burst.
         day_before: reels a day ago over those of the last day.
     """
-    ages, most = _ages(ticks, authors, volume, ticks_per_hour)
+    ages, most, first = _ages(seen.ticks, seen.authors, volume, ticks_per_hour)
     n = max(ages.size, 1)
     marks = _quantiles(ages, QUANTILES) if ages.size else np.full(QUANTILES.size, 24.0)
+    engaged = seen.engaged[first]
     largest = sorted(signals, reverse=True)
     return np.array(
         [
@@ -116,22 +162,26 @@ def features(
             math.log(n / max(expected, 0.4)),
             math.log(max(expected, 0.4)),
             *np.log(marks + 0.25),
-            most / max(authors.size, 1),
-            authors.size / n,
+            most / max(seen.authors.size, 1),
+            seen.authors.size / n,
             min(len(signals), 8),
             largest[1] / max(largest[0], 1) if len(largest) > 1 else 0.0,
             math.log(max(age_h, 0.0) + 0.5),
             math.log(day_before + 0.01),
             float(together),
+            *lift(engaged, usual.engaged),
+            *apart(seen.homes[first], usual.homes),
+            np.count_nonzero((engaged != UNKNOWN).all(axis=1)) / n,
         ]
     )
 
 
 @njit(cache=True)
-def _ages(ticks: I64, authors: U64, volume: I64, ticks_per_hour: int) -> tuple[F64, int]:
+def _ages(ticks: I64, authors: U64, volume: I64, ticks_per_hour: int) -> tuple[F64, int, I64]:
     """Return how long ago each author came first, in hours of the mean volume, ascending.
 
-    Also the reels of the most frequent author.
+    Also the reels of the most frequent author, and the first reel of each, in the order of the
+    authors; of several of one tick the one that stands last.
     """
     total, used = np.int64(0), np.int64(0)
     for reels in volume:
@@ -145,17 +195,20 @@ def _ages(ticks: I64, authors: U64, volume: I64, ticks_per_hour: int) -> tuple[F
         middle[tick] = (until - volume[tick] / 2) / hourly
     order = np.argsort(authors)
     ages = np.empty(order.size)
+    first = np.empty(order.size, np.int64)
     count = most = at = 0
     while at < order.size:
         start = at
-        first = ticks[order[at]]
+        oldest = order[at]
         while at < order.size and authors[order[at]] == authors[order[start]]:
-            first = max(first, ticks[order[at]])
+            if (ticks[order[at]], order[at]) > (ticks[oldest], oldest):
+                oldest = order[at]
             at += 1
-        ages[count] = middle[min(first, middle.size - 1)]
+        ages[count] = middle[min(ticks[oldest], middle.size - 1)]
+        first[count] = oldest
         count += 1
         most = max(most, at - start)
-    return np.sort(ages[:count]), most
+    return np.sort(ages[:count]), most, first[:count]
 
 
 @njit(cache=True)

@@ -63,7 +63,14 @@ def _leaves(feature: I64, threshold: F64, value: F64, x: F64, leaves: F64) -> No
 
 
 def fit(
-    x: F64, y: F64, weight: F64, trees: int, depth: int = 3, rate: float = 0.1, seed: int = 0
+    x: F64,
+    y: F64,
+    weight: F64,
+    trees: int,
+    depth: int = 3,
+    rate: float = 0.1,
+    seed: int = 0,
+    start: F64 | None = None,
 ) -> Trees:
     """Return trees fitted to n rows.
 
@@ -72,14 +79,17 @@ def fit(
         y: 0.0 or 1.0, float64[n]; both occur.
         weight: of the rows, above 0, float64[n].
         trees: how many, each of `depth` questions, each correcting `rate` of what is left.
+        start: log-odds that the trees are added to, float64[n]; None: those of all rows alike.
     """
     rng = np.random.default_rng(seed)
     n, p = x.shape
     at = np.linspace(0, 1, BINS + 1)[1:-1]
     edges = [np.unique(np.quantile(x[:, j], at).round(3)) for j in range(p)]
     bins = [np.searchsorted(edges[j], x[:, j]) for j in range(p)]
-    base = float(np.log((weight * y).sum() / (weight * (1 - y)).sum()))
-    now = np.full(n, base)
+    base = 0.0
+    if start is None:
+        base = float(np.log((weight * y).sum() / (weight * (1 - y)).sum()))
+    now = np.full(n, base) if start is None else start
     made: list[tuple[list[int], list[float], F64]] = []
     for _ in range(trees):
         share = 1 / (1 + np.exp(-now))

@@ -101,6 +101,8 @@ class Trend:
     """0: nobody was told of it yet."""
     asked_authors: int = 0
     """Authors of a day when it was last asked whether it takes off."""
+    asked_q_value: float = 1.0
+    """Its q-value then."""
     probability: float = 0.0
     """That it takes off, as of then; 1: it has."""
     told_members: tuple[int, ...] = ()

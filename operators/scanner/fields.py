@@ -13,7 +13,7 @@ from numba import njit
 
 from operators.blocks import LINE_LIMIT
 from operators.faults import ID_LIMIT
-from operators.reels import TEXTS
+from operators.reels import NUMBERS, TEXTS
 from operators.scanner.memory import peek_word
 from schemas.base import MAX_COUNT
 
@@ -35,7 +35,8 @@ FIELDS: Final = (
     (REEL, "author_id", ID, TEXTS.index("author_id")),
     (REEL, "observed_at", TIME, 0),
     (REEL, "author_followers", COUNT, MAX_COUNT),
-    *((REEL, name, UNKEPT, 0) for name in ("platform", "language", "region", "media_url")),
+    *((REEL, name, UNKEPT, 0) for name in ("platform", "media_url")),
+    *((REEL, name, TEXT, TEXTS.index(name)) for name in ("language", "region")),
     *((REEL, name, TEXT, TEXTS.index(name)) for name in ("caption", "transcript", "ocr_text")),
     (REEL, "hashtags", HASHTAGS, 0),
     (REEL, "audio", OBJECT, AUDIO),
@@ -65,6 +66,12 @@ HOLDS: Final = np.array([holds for _, _, holds, _ in FIELDS])
 
 ARGUMENT: Final = np.array([argument for *_, argument in FIELDS])
 """By field: column, limit or object; see `ID` and the others."""
+
+NONE: Final = -1
+NUMBER: Final = np.array(
+    [NUMBERS.index(name) if name in NUMBERS else NONE for _, name, _, _ in FIELDS]
+)
+"""By field: the column of a count that is kept; `NONE` for all else."""
 
 OPTIONAL: Final = np.array(
     [name not in _REQUIRED.get(object_, ()) for object_, name, _, _ in FIELDS]

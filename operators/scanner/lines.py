@@ -8,7 +8,7 @@ from numba import njit
 
 from operators.blocks import LINE_LIMIT
 from operators.faults import EARLIEST, LATEST
-from operators.reels import I32, I64, TEXTS, U8
+from operators.reels import I32, I64, NUMBERS, TEXTS, U8
 from operators.scanner.fields import (
     ARGUMENT,
     COUNT,
@@ -17,12 +17,15 @@ from operators.scanner.fields import (
     HOLDS,
     LEAST,
     MOST,
+    NONE,
+    NUMBER,
     OBJECT,
     OPTIONAL,
     PARENT,
     PUBLISHED,
     REEL,
     REQUIRED,
+    SECONDS,
     TEXT,
     TIME,
     UNKEPT,
@@ -56,6 +59,7 @@ class Columns(NamedTuple):
     starts: I32
     lengths: I32
     time: I64
+    numbers: I64
     tag_first: I32
     tag_count: I32
     tag_starts: I32
@@ -82,6 +86,7 @@ class Row(NamedTuple):
     starts: int
     lengths: int
     time: int
+    numbers: int
     tag_starts: int
     tag_lengths: int
 
@@ -98,6 +103,7 @@ def room(size: int, lines: int) -> Columns:
         starts=two[0],
         lengths=two[1],
         time=np.empty(lines, np.int64),
+        numbers=np.empty((lines, len(NUMBERS)), np.int64),
         tag_first=one[0],
         tag_count=one[1],
         tag_starts=tags[0],
@@ -123,13 +129,15 @@ def scan(
     origin = address(lines)
     base, starts, lengths = address(columns.data), address(columns.starts), address(columns.lengths)
     times, texts = address(columns.time), 4 * len(TEXTS)
+    kept, numbers = address(columns.numbers), 8 * len(NUMBERS)
     tag_starts, tag_lengths = address(columns.tag_starts), address(columns.tag_lengths)
     data, rows, tags, doubts, number = filled
     start = origin + first
     while start < origin + end:
         columns.lengths[rows] = -1
+        columns.numbers[rows] = -1
         places = (starts + rows * texts, lengths + rows * texts, times + rows * 8)
-        row = Row(base, *places, tag_starts, tag_lengths)
+        row = Row(base, *places, kept + rows * numbers, tag_starts, tag_lengths)
         at, to, tag = _line(start, base + data, tags, row)
         if at == DOUBT or at - start > LINE_LIMIT + 1:
             columns.doubt_line[doubts] = number
@@ -224,6 +232,8 @@ def _value(at: int, to: int, tag: int, row: Row, field: int) -> tuple[int, int, 
         return *_text(at, to, row, field), tag
     if holds == HASHTAGS:
         return _hashtags(at, to, tag, row)
+    if holds == COUNT:
+        return _count(at, row, field), to, tag
     return _published(at, row) if holds == PUBLISHED else _checked(at, to, field), to, tag
 
 
@@ -245,6 +255,14 @@ def _published(at: int, row: Row) -> int:
     at, time = moment(at + 1)
     poke_word(row.time, time)
     return at if _FIRST_TIME <= time < _END_OF_TIME else DOUBT
+
+
+@njit(cache=True)
+def _count(at: int, row: Row, field: int) -> int:
+    at, value = count(at, ARGUMENT[field])
+    if NUMBER[field] != NONE:
+        poke_word(row.numbers + 8 * NUMBER[field], value)
+    return at
 
 
 @njit(cache=True)
@@ -276,10 +294,10 @@ def _hashtags(at: int, to: int, tag: int, row: Row) -> tuple[int, int, int]:
 def _checked(at: int, to: int, field: int) -> int:
     """Read a value that is not kept."""
     holds = HOLDS[field]
-    if COUNT <= holds <= FLAG:
-        if holds == FLAG:
-            return literal(at) if peek(at) != ord("n") else DOUBT
-        return count(at, ARGUMENT[field]) if holds == COUNT else seconds(at, ARGUMENT[field])
+    if holds == FLAG:
+        return literal(at) if peek(at) != ord("n") else DOUBT
+    if holds == SECONDS:
+        return seconds(at, ARGUMENT[field])
     if holds == OBJECT or peek(at) != QUOTE:
         return DOUBT
     if holds == UNKEPT:

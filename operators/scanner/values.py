@@ -85,28 +85,28 @@ def number(at: int) -> int:
 
 
 @njit(cache=True)
-def _whole(at: int, most: int) -> int:
+def _whole(at: int, most: int) -> tuple[int, int]:
     first = at
     value = 0
     while 48 <= peek(at) < 58 and at - first < _LONGEST_COUNT:
         value = 10 * value + peek(at) - 48
         at += 1
-    return DOUBT if at == first or value > most or zero_led(first, at) else at
+    return (DOUBT if at == first or value > most or zero_led(first, at) else at), value
 
 
 @njit(cache=True)
-def count(at: int, most: int) -> int:
-    """Read a whole number from 0 to `most`, which may be written with `.0` behind it."""
-    at = _whole(at, most)
+def count(at: int, most: int) -> tuple[int, int]:
+    """Read a whole number from 0 to `most`, which may be written with `.0`; also what it is."""
+    at, value = _whole(at, most)
     if at != DOUBT and peek(at) == ord(".") and peek(at + 1) == ord("0"):
         at += 2
-    return at
+    return at, value
 
 
 @njit(cache=True)
 def seconds(at: int, most: int) -> int:
     """Read a number from 0 to below `most`, whole or with a short fraction."""
-    at = _whole(at, most - 1)
+    at, _ = _whole(at, most - 1)
     if at == DOUBT or peek(at) != ord("."):
         return at
     fraction = at + 1

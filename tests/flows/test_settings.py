@@ -40,6 +40,13 @@ def test_windows_may_be_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> 
     assert load().windows_h == (1, 6, 24)
 
 
+def test_scopes_may_be_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GROUNDSWELL_SCOPES", "region:BR, language:pt")
+    assert load().scopes == ("region:BR", "language:pt")
+    monkeypatch.setenv("GROUNDSWELL_SCOPES", "")
+    assert load().scopes == ()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
@@ -49,6 +56,12 @@ def test_windows_may_be_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> 
         ("TICK_SECONDS", "ten", "expected a whole number at least 60 and at most 3,600"),
         ("TICK_SECONDS", "700", "expected a number that divides an hour (3600)"),
         ("WINDOWS_H", "3,1", "expected rising whole hours from 1 to 24"),
+        (
+            "SCOPES",
+            "region:BR,BR",
+            "expected at most 64 with commas, such as region:BR,language:pt",
+        ),
+        ("SCOPES", "region:BR,region:BR", "expected at most 64 with commas"),
         ("WINDOWS_H", "1,x", "expected rising whole hours from 1 to 24"),
         ("WINDOWS_H", "", "expected rising whole hours from 1 to 24"),
         ("KAFKA_SECURITY", "tls", "expected plaintext or ssl or sasl_plaintext or sasl_ssl"),

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from operators.reels import TEXTS, Reels
+from operators.reels import NUMBERS, TEXTS, Reels
 from operators.strings import Strings
 from trend.hashing import hash_slices
 
 
 def reels_of(rows: Sequence[Mapping[str, Any]]) -> Reels:
-    """Reels with the texts, `hashtags` and `time` given; what is not given is null."""
+    """Reels with the texts, numbers, `hashtags` and `time` given; what is not given is null."""
     data = bytearray(b"no text begins at 0")
 
     def put(text: str | None) -> tuple[int, int]:
@@ -30,6 +30,9 @@ def reels_of(rows: Sequence[Mapping[str, Any]]) -> Reels:
         columns[:, :, 0].copy(),
         columns[:, :, 1].copy(),
         np.array([row.get("time", 0) for row in rows], np.int64),
+        np.array([row.get(name, -1) for row in rows for name in NUMBERS], np.int64).reshape(
+            len(rows), len(NUMBERS)
+        ),
         (np.cumsum(counts) - counts).astype(np.int32),
         counts,
         lists[:, 0].copy(),
@@ -47,6 +50,7 @@ def rows_of(reels: Reels) -> list[dict[str, Any]]:
     texts = {name: reels.texts(name) for name in TEXTS}
     return [
         {name: texts[name][i] for name in TEXTS}
+        | dict(zip(NUMBERS, reels.numbers[i].tolist(), strict=True))
         | {"hashtags": tags[bounds[i] : bounds[i + 1]], "time": int(reels.time[i])}
         for i in range(len(reels))
     ]

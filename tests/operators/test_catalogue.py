@@ -19,7 +19,9 @@ def names(rows: Rows) -> Names:
     hashes, ticks = [reel for reel, _ in rows], [apply for _, apply in rows]
     ids = Strings.of(f"r{reel}" for reel in hashes)
     reel = np.array(hashes, np.uint64)
-    return Names(reel, np.array(ticks, np.int32), ids, reel + 1, reel + 2)
+    engaged = np.stack([reel % np.uint64(90), reel % np.uint64(70)], axis=1).astype(np.int8)
+    homes = np.stack([reel + 3, reel + 4], axis=1).astype(np.uint32)
+    return Names(reel, np.array(ticks, np.int32), ids, reel + 1, reel + 2, engaged, homes)
 
 
 def stream(seed: int, count: int, ticks: int) -> Rows:
@@ -76,26 +78,34 @@ def test_texts_and_authors_are_those_of_the_reels_known_at_a_tick(size: int) -> 
         catalogue.add(names(reels[first : first + size]))
     wanted = np.unique(np.array([reel for reel, _ in reels[::3]], np.uint64))
     told = catalogue.known(wanted, 40)
-    authors, texts, ticks = (column[told.there] for column in told[1:])
+    authors, texts, ticks, engaged, homes = (column[told.there] for column in told[1:])
     found = sorted((reel, tick) for reel, tick in reels[::3] if 20 <= tick <= 40)
     known = [reel for reel, _ in found]
     assert ticks.tolist() == [tick for _, tick in found]
     assert authors.tolist() == [reel + 1 for reel in known]
     assert texts.tolist() == [reel + 2 for reel in known]
-    again = KnownReels(catalogue, 40).reels(wanted)
+    assert engaged.tolist() == [[reel % 90, reel % 70] for reel in known]
+    assert homes.tolist() == [[(reel + 3) % 2**32, (reel + 4) % 2**32] for reel in known]
+    again = KnownReels(catalogue, 40, 6).reels(wanted)
     assert again[0].tolist() == authors.tolist()
 
 
 def test_a_reel_that_two_partitions_tell_of_has_the_same_text_whichever_comes_first() -> None:
     one = names([(5, 20)])
-    other = replace(one, author=one.author + 7, text=one.text - 1)
+    other = replace(
+        one,
+        author=one.author + 7,
+        text=one.text - 1,
+        engaged=one.engaged + 1,
+        homes=one.homes - 1,
+    )
     told = []
     for order in ([one, other], [other, one]):
         catalogue = Catalogue(ticks=20, limit=100)
         for reels in order:
             catalogue.add(reels)
         told.append([column.tolist() for column in catalogue.known(one.reel, 20)])
-    assert told[0] == told[1] == [[True], [6], [7], [20]]
+    assert told[0] == told[1] == [[True], [6], [7], [20], [[6, 6]], [[8, 9]]]
 
 
 def test_the_volume_is_that_of_the_ticks_up_to_now() -> None:
@@ -104,6 +114,20 @@ def test_the_volume_is_that_of_the_ticks_up_to_now() -> None:
     assert catalogue.volume(22, 4).tolist() == [0, 1, 2, 0]
     assert catalogue.volume(23, 8).tolist() == [1, 0, 1, 2, 0, 0, 0, 0]
     assert catalogue.volume(26, 8).tolist() == [0, 0, 0, 1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("size", [1, 7, 600])
+def test_how_reels_usually_are_hangs_on_neither_polls_nor_how_far_was_read(size: int) -> None:
+    reels = stream(3, 600, ticks=60)
+    catalogue = Catalogue(ticks=40, limit=10**6)
+    for first in range(0, len(reels), size):
+        catalogue.add(names(reels[first : first + size]))
+    usual = catalogue.usual(52, 50, 12)
+    within = [reel for reel, tick in reels if 39 <= tick <= 50]
+    codes = [reel % 90 for reel in within]
+    assert usual.engaged[0].tolist() == [len(codes), sum(codes), sum(one**2 for one in codes)]
+    buckets = np.bincount([(reel + 4) % 256 for reel in within], minlength=256)
+    assert usual.homes[1].tolist() == buckets.tolist()
 
 
 def test_a_reel_is_known_for_so_many_ticks() -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from operators.blocks import LINE_LIMIT, Decoded, Oversized, Poll, Reject
 from operators.decode import ERRORS, decode
 from operators.faults import DEPTH_LIMIT, classify, depth
-from operators.reels import TEXTS, Reels
-from schemas.reels import Audio, Reel
+from operators.reels import NUMBERS, TEXTS, Reels
+from schemas.reels import Audio, Metrics, Reel
 
 GOOD = {"reel_id": "r1", "published_at": "2026-01-05T14:10:00Z", "author_id": "a1"}
 US = 1_767_622_200_000_000  # of the time above
@@ -40,7 +40,7 @@ def nested(levels: int, opener: str = "[", closer: str = "]") -> bytes:
     return raw("x", opener * levels + closer * levels)  # inside an object: one level more
 
 
-Values = tuple[tuple[str | None, ...], int, list[str]]
+Values = tuple[tuple[str | None, ...], int, list[str], list[int]]
 
 
 def hashtags(reels: Reels) -> list[list[str]]:
@@ -53,9 +53,10 @@ def hashtags(reels: Reels) -> list[list[str]]:
 
 
 def values(reels: Reels) -> list[Values]:
-    """What each of the reels holds: its texts, its time and its hashtags."""
+    """What each of the reels holds: its texts, its time, its hashtags and its numbers."""
     texts = zip(*(reels.texts(name) for name in TEXTS), strict=True)
-    return list(zip(texts, reels.time.tolist(), hashtags(reels), strict=True))
+    columns = (reels.time.tolist(), hashtags(reels), reels.numbers.tolist())
+    return list(zip(texts, *columns, strict=True))
 
 
 def told(reel: Reel) -> Values:
@@ -65,7 +66,11 @@ def told(reel: Reel) -> Values:
         getattr(sound if name in ("audio_id", "title", "artist") else reel, name) for name in TEXTS
     ]
     time = (reel.published_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-    return tuple(found), time, reel.hashtags or []
+    numbers = {"author_followers": reel.author_followers}
+    seen = reel.metrics or Metrics()
+    numbers |= {name: getattr(seen, name) for name in NUMBERS if name not in numbers}
+    given = [-1 if numbers[name] is None else numbers[name] for name in NUMBERS]
+    return tuple(found), time, reel.hashtags or [], given
 
 
 MIXED = [

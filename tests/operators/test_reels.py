@@ -13,16 +13,17 @@ from operators.catalogue import reel_ids
 from operators.dedupe import Dedupe, EventTime
 from operators.explode import Explode
 from operators.identify import identify
-from operators.reels import TEXTS, Reels, joined
+from operators.reels import NUMBERS, TEXTS, Reels, joined
 from operators.strings import Strings
 from tests.operators.reels import reels_of, rows_of
-from trend import folding, hashing, seen, signals, slices, sounds
+from trend import engagement, folding, hashing, homes, seen, signals, slices, sounds
 
 Rows = list[dict[str, Any]]
 TEXT = st.text(max_size=20)
 ROWS = st.lists(
     st.fixed_dictionaries(
         {name: st.none() | TEXT for name in TEXTS}
+        | {name: st.integers(-1, 2**53) for name in NUMBERS}
         | {"hashtags": st.lists(TEXT, max_size=3), "time": st.integers(-(2**62), 2**62)}
     ),
     max_size=6,
@@ -73,7 +74,7 @@ def test_strings_are_joined(first: list[str], then: list[str]) -> None:
 
 def compiled() -> dict[str, int]:
     """For how many types of arguments each kernel was compiled."""
-    modules = (folding, hashing, seen, signals, slices, sounds)
+    modules = (engagement, folding, hashing, homes, seen, signals, slices, sounds)
     return {
         f"{module.__name__}.{name}": len(kernel.signatures)
         for module in modules

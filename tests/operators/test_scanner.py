@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from operators.faults import classify
-from operators.reels import TEXTS, Reels
+from operators.reels import NUMBERS, TEXTS, Reels
 from operators.scanner import fields
 from operators.scanner.lines import Columns, Filled, room, scan
 from operators.scanner.memory import SLACK
@@ -63,8 +63,8 @@ def scanned(lines: Sequence[bytes], after: bytes = bytes(SLACK)) -> tuple[Reels,
 def rows(columns: Columns, found: Filled) -> Reels:
     return Reels(
         columns.data[: found.data],
-        *(column[: found.rows] for column in columns[1:6]),
-        *(column[: found.tags] for column in columns[6:8]),
+        *(column[: found.rows] for column in columns[1:7]),
+        *(column[: found.tags] for column in columns[7:9]),
     )
 
 
@@ -81,6 +81,10 @@ def agree(lines: Sequence[bytes]) -> list[int]:
     microsecond = timedelta(microseconds=1)
     times = [(reel.published_at - datetime(1970, 1, 1, tzinfo=UTC)) // microsecond for reel in good]
     assert reels.time.tolist() == times
+    for name, numbers in zip(NUMBERS, reels.numbers.T.tolist(), strict=True):
+        some = good if name == "author_followers" else [one.metrics or Metrics() for one in good]
+        given = [getattr(one, name) for one in some]
+        assert numbers == [-1 if number is None else number for number in given]
     tags = [tag.encode() for reel in good for tag in reel.hashtags or ()]
     starts, lengths, bounds = reels.tags()
     cut = zip(starts.tolist(), lengths.tolist(), strict=True)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pytest
+from msgspec import structs
 
 from operators.blocks import SHARDS, shard_name
 from operators.catalogue import Names, ReelIds
@@ -21,6 +22,8 @@ from operators.synthesise import Synthesise, SynthesiseSettings, Synthesising
 from schemas.trends import Trend, decode, encode
 from tests.operators.reels import hashes
 from trend.budget import ShardSettings
+from trend.engagement import UNKNOWN
+from trend.homes import home
 from trend.kinds import HASHTAG, PHRASE, SOUND
 from trend.records import USE, VOLUME
 from trend.shard import Shard
@@ -84,7 +87,10 @@ def named(reels: pl.DataFrame) -> Names:
     reel = reels["reel"].to_numpy()
     texts = np.zeros(reel.size, np.uint64)
     ids = Strings.of(reels["reel_id"])
-    return Names(reel, reels["apply"].to_numpy(), ids, reel, texts)
+    engaged = np.full((reel.size, 2), UNKNOWN, np.int8)
+    homes = np.stack([np.where(reel % 16, home("BR"), 0), np.full(reel.size, home("pt"))], axis=1)
+    columns = (ids, reel, texts, engaged, homes.astype(np.uint32))
+    return Names(reel, reels["apply"].to_numpy(), *columns)
 
 
 def items(step: int) -> Iterator[list[ShardReport | ReelIds]]:
@@ -251,3 +257,11 @@ def test_times_are_utc_and_those_of_the_ticks() -> None:
     first = decode(WHOLE[0])
     assert first.started_at >= datetime.fromtimestamp(START * 600, UTC)
     assert first.event_time.timestamp() % 600 == 0
+
+
+def test_a_trend_says_which_of_the_scopes_asked_for_it_holds_in() -> None:
+    asked = replace(SETTINGS, scopes=("region:US", "region:BR", "language:pt"), min_authors=8)
+    told = run(settings=asked)
+    assert {trend.scopes for trend in told} == {("global", "region:BR", "language:pt")}
+    unasked = [structs.replace(trend, scopes=("global",)) for trend in told]
+    assert unasked == [decode(line) for line in WHOLE]

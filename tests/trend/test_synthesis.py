@@ -11,11 +11,15 @@ import pytest
 
 from trend import bursts
 from trend.budget import ShardSettings
+from trend.engagement import UNKNOWN
+from trend.homes import BUCKETS
 from trend.kinds import COMMUNITY, HASHTAG, PHRASE, SOUND
+from trend.known import Seen, Usual
 from trend.parts import Part, packed
 from trend.records import USE, VOLUME
 from trend.shard import Shard, ShardReports
-from trend.synthesis import Synthesis, SynthesisSettings
+from trend.synthesis import BURST_FDR, Synthesis, SynthesisSettings
+from trend.takeoff import CERTAIN
 from trend.trends import MAX_MEMBERS, trend_id
 
 HOUR, DAY = 6, 144
@@ -29,11 +33,25 @@ Curve = npt.NDArray[np.float64]
 Reports = dict[int, list[tuple[ShardReports, slice]]]
 
 
+def looked_at(authors: Sequence[int], texts: Sequence[int], ticks: Sequence[int]) -> Seen:
+    """Reels of which neither numbers nor homes are known."""
+    engaged = np.full((len(authors), 2), UNKNOWN, np.int8)
+    homes = np.zeros((len(authors), 2), np.uint32)
+    columns = (np.array(authors, np.uint64), np.array(texts, np.uint64), np.array(ticks, np.int64))
+    return Seen(*columns, engaged, homes)
+
+
+UNUSUAL = Usual(np.zeros((2, 3), np.int64), np.zeros((2, BUCKETS), np.int64))
+
+
 class Nobody:
     """A platform of whose reels nothing is known."""
 
-    def reels(self, hashes: Reels) -> tuple[Reels, Reels, npt.NDArray[np.int64]]:
-        return hashes[:0], hashes[:0], np.zeros(0, np.int64)
+    def reels(self, hashes: Reels) -> Seen:
+        return looked_at((), (), ())
+
+    def usual(self, ticks: int) -> Usual:
+        return UNUSUAL
 
     def volume(self, ticks: int) -> npt.NDArray[np.int64]:
         return np.zeros(ticks, np.int64)
@@ -286,7 +304,7 @@ def test_a_community_that_bursts_is_a_discovery_however_many_signals_are_alive()
         for tests, synthesis in ((one, Synthesis(SETTINGS)) for one in (1, 10**60))
     }
     assert [one.trend.id for one in found[1]] == [one.trend.id for one in found[10**60]] != []
-    assert max(one.trend.q_value for one in found[10**60]) <= SETTINGS.burst_fdr
+    assert max(one.trend.q_value for one in found[10**60]) <= CERTAIN
     assert {s.id for s, _ in found[10**60][0].members} == {"song", "dance"}
 
 
@@ -366,20 +384,25 @@ class Platform:
         self._of = {int(row["reel"]): row for row in rows}
         self._per_tick = per_tick
 
-    def reels(self, hashes: Reels) -> tuple[Reels, Reels, npt.NDArray[np.int64]]:
+    def reels(self, hashes: Reels) -> Seen:
         rows = [self._of[reel] for reel in hashes.tolist()]
         columns = [(int(row["author"]), 0, int(row["apply"])) for row in rows]
         author, text, tick = zip(*columns, strict=True) if columns else ((), (), ())
-        return np.array(author, np.uint64), np.array(text, np.uint64), np.array(tick, np.int64)
+        return looked_at(author, text, tick)
+
+    def usual(self, ticks: int) -> Usual:
+        return UNUSUAL
 
     def volume(self, ticks: int) -> npt.NDArray[np.int64]:
         return np.full(ticks, self._per_tick)
 
 
-def first_told(rows: Rows, fdr: float, per_tick: int = 600) -> int | None:
+def first_told(
+    rows: Rows, fdr: float, per_tick: int = 600, burst_fdr: float = BURST_FDR
+) -> int | None:
     """The authors so far when a signal is first told of."""
     reports = reported(used(rows, SOUND, "s-cat"), ticks=5 * DAY, volume=per_tick)
-    synthesis = Synthesis(replace(SETTINGS, fdr=fdr))
+    synthesis = Synthesis(replace(SETTINGS, fdr=fdr, burst_fdr=burst_fdr))
     known = Platform(rows, per_tick)
     for tick in sorted(reports):
         if synthesis.tick(tick, reports[tick], tests=1000, known=known):
@@ -416,9 +439,11 @@ def test_what_many_do_at_once_is_told_at_once() -> None:
     assert all(one is not None and one <= 240 for one in told)
 
 
-def test_on_a_small_platform_a_hundredth_of_it_is_told_at_once() -> None:
-    rows = fizzle(seed=1)
-    assert first_told(rows, fdr=0.1, per_tick=8) == first_told(rows, fdr=1.0, per_tick=8)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_on_a_small_platform_a_hundredth_of_it_is_told_once_it_surely_bursts(seed: int) -> None:
+    rows = fizzle(seed)
+    sure = first_told(rows, fdr=1.0, per_tick=6, burst_fdr=CERTAIN)
+    assert first_told(rows, fdr=0.1, per_tick=6) == sure
 
 
 def test_it_learns_how_cascades_end() -> None:

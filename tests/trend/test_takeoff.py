@@ -5,17 +5,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trend.engagement import UNKNOWN, sums
+from trend.homes import BUCKETS
+from trend.known import Seen, Usual
 from trend.takeoff import FEATURES, QUANTILES, _quantiles, features, size_of
 
 TICKS = np.array([0, 1, 5, 6, 12, 30, 60])
+REELS = np.random.default_rng(1).normal(10, 20, (1000, 2)).round().astype(np.int8)
+USUAL = Usual(sums(REELS, np.zeros(1000, np.int64), 1)[0], np.zeros((2, BUCKETS), np.int64))
 AUTHORS = np.array([1, 2, 3, 4, 5, 6, 7], np.uint64)
 
 
 def seen(
-    ticks: np.ndarray = TICKS, authors: np.ndarray = AUTHORS, volume: np.ndarray | None = None
+    ticks: np.ndarray = TICKS,
+    authors: np.ndarray = AUTHORS,
+    volume: np.ndarray | None = None,
+    engaged: np.ndarray | None = None,
 ) -> dict[str, float]:
     volume = np.full(216, 100) if volume is None else volume
-    found = features(ticks, authors, volume, 6, 2.0, [7, 5], 12.0, 0.1, False)
+    n = ticks.size
+    engaged = np.full((n, 2), UNKNOWN, np.int8) if engaged is None else engaged
+    homes = np.zeros((n, 2), np.uint32)
+    looked_at = Seen(authors, np.zeros(n, np.uint64), ticks, engaged, homes)
+    found = features(looked_at, USUAL, volume, 6, 2.0, [7, 5], 12.0, 0.1, False)
     assert found.shape == (len(FEATURES),)
     assert np.isfinite(found).all()
     return dict(zip(FEATURES, found.tolist(), strict=True))
@@ -59,3 +71,19 @@ def test_nothing_known_is_a_feature_too() -> None:
 @pytest.mark.parametrize(("volume", "size"), [(0, 0), (1_000, 10), (6_400, 64), (10**6, 64)])
 def test_what_is_small_on_a_large_platform_is_large_on_a_small_one(volume: int, size: int) -> None:
     assert size_of(volume) == size
+
+
+def test_a_cascade_that_people_pass_on_shows_it_and_one_without_numbers_says_nothing() -> None:
+    usual = seen(engaged=np.full((7, 2), 10, np.int8))
+    more = seen(engaged=np.full((7, 2), 40, np.int8))
+    for name in ("reach", "passed_on"):
+        assert more[name] > 0.5 > abs(usual[name])
+        assert seen()[name] == 0.0
+
+
+def test_of_each_author_one_reel_says_how_it_does() -> None:
+    once = np.full((9, 2), 10, np.int8)
+    often = once.copy()
+    often[7:] = 120  # of an author whose first reel did as usual
+    ticks, authors = np.r_[TICKS, 0, 0], np.r_[AUTHORS, AUTHORS[6], AUTHORS[6]]
+    assert seen(ticks, authors, engaged=often) == seen(ticks, authors, engaged=once)

@@ -194,7 +194,8 @@ class Challenges:
             self._names |= named(new)
         nodes = self.graph.edges.signals[: int(self.graph.edges.n[NODES])]
         if len(self._names) > 2 * nodes.size:
-            self._names = {one: self._names[one] for one in nodes.tolist()}
+            kept = {*nodes.tolist(), *self._watched.members.ravel().tolist()}
+            self._names = {one: name for one, name in self._names.items() if one in kept}
 
     def _watch(self, hour: int, seen: Hour, significant: dict[int, float]) -> Numbers:
         """Watch communities with a significant pair, for as long as bursts of signals."""
