@@ -60,7 +60,10 @@ class Candidates:
         return len(self._open)
 
     def hour(self, trends: Sequence[Trend], rows: I64, followed: Followed) -> None:
-        """Count the reels beyond those expected in an hour that ends, of trends led by the signals in these rows."""
+        """Count the reels beyond those expected in an hour that ends.
+
+        They are those of the signals in these rows, which lead the trends.
+        """
         beyond = followed.beyond_last_hour(rows).tolist()
         for trend, more in zip(trends, beyond, strict=True):
             candidate = self._open.get(trend.id)
