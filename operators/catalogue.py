@@ -126,7 +126,8 @@ class Known(NamedTuple):
     homes: U32  # [n, 2] region and language (`trend.homes`)
 
 
-_NOTHING: Final = Usual(np.zeros((2, 3), np.int64), np.zeros((2, homes.BUCKETS), np.int64))
+_ENGAGED: Final = 6
+"""Numbers of `Usual.engaged`, before those of `Usual.homes` in a row of both."""
 
 
 class Catalogue:
@@ -145,9 +146,9 @@ class Catalogue:
         self._limit = limit
         self._blocks: list[Block] = []
         self._per_tick: Counter[int] = Counter()
-        self._usual: dict[int, Usual] = {}
-        """How the reels of each tick are."""
-        self._summed: tuple[tuple[int, int], Usual] = ((0, 0), _NOTHING)
+        self._usual: dict[int, I64] = {}
+        """How the reels of each tick are: a `Usual` in one row."""
+        self._summed: tuple[tuple[int, int], Usual] | None = None
         """The ticks that were asked for last, and how their reels are."""
 
     def add(self, reels: Names) -> None:
@@ -157,11 +158,11 @@ class Catalogue:
             return
         ticks, group, counts = np.unique(apply, return_inverse=True, return_counts=True)
         self._per_tick.update(dict(zip(ticks.tolist(), counts.tolist(), strict=True)))
-        engaged = sums(reels.engaged, group, ticks.size)
-        places = homes.sums(reels.homes, group, ticks.size)
-        for at, tick in enumerate(ticks.tolist()):
-            had = self._usual.get(tick, _NOTHING)
-            self._usual[tick] = Usual(had.engaged + engaged[at], had.homes + places[at])
+        engaged = sums(reels.engaged, group, ticks.size).reshape(ticks.size, -1)
+        places = homes.sums(reels.homes, group, ticks.size).reshape(ticks.size, -1)
+        for tick, row in zip(ticks.tolist(), np.hstack([engaged, places]), strict=True):
+            had = self._usual.get(tick)
+            self._usual[tick] = row.copy() if had is None else had + row
         order = np.argsort(reel)
         place = order.astype(np.int32)
         block = Block(
@@ -227,10 +228,12 @@ class Catalogue:
     def usual(self, tick: int, last: int, ticks: int) -> Usual:
         """Return how the reels known at `tick` of so many ticks are, `last` the last of these."""
         oldest = max(self._oldest(tick), last - ticks + 1)
-        if self._summed[0] != (oldest, last):
-            parts = [part for at, part in self._usual.items() if oldest <= at <= last]
-            summed = (np.sum(column, axis=0) for column in zip(_NOTHING, *parts, strict=True))
-            self._summed = (oldest, last), Usual(*summed)
+        if self._summed is None or self._summed[0] != (oldest, last):
+            rows = [self._usual[at] for at in range(oldest, last + 1) if at in self._usual]
+            none = np.zeros((1, _ENGAGED + 2 * homes.BUCKETS), np.int64)
+            row = np.array(rows or none).sum(axis=0)
+            usual = Usual(row[:_ENGAGED].reshape(2, -1), row[_ENGAGED:].reshape(2, -1))
+            self._summed = (oldest, last), usual
         return self._summed[1]
 
     def volume(self, tick: int, ticks: int) -> npt.NDArray[np.int64]:

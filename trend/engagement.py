@@ -80,6 +80,7 @@ def sums(codes: I8, groups: I64, count: int) -> I64:
     return found
 
 
+@njit(cache=True, nogil=True)
 def lift(codes: I8, usual: I64) -> F64:
     """Return by how many standard deviations reels are above what is usual, float64[2].
 
@@ -98,12 +99,15 @@ def lift(codes: I8, usual: I64) -> F64:
     """
     found = np.zeros(2)
     for part in range(2):
-        count, total, squares = usual[part].tolist()
-        known = codes[codes[:, part] != UNKNOWN, part]
-        if count < _MIN_REELS or not known.size:
+        count, total, squares = usual[part]
+        if count < _MIN_REELS:
             continue
         mean = total / count
         deviation = math.sqrt(max(squares / count - mean**2, 1.0))
-        above = np.clip((known - mean) / deviation, -_WITHIN, _WITHIN)
-        found[part] = above.sum() / (known.size + _DOUBT)
+        known, above = 0, 0.0
+        for i in range(codes.shape[0]):
+            if codes[i, part] != UNKNOWN:
+                known += 1
+                above += min(max((codes[i, part] - mean) / deviation, -_WITHIN), _WITHIN)
+        found[part] = above / (known + _DOUBT)
     return found

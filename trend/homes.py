@@ -9,6 +9,7 @@ memory. A cascade's distance from the platform is the Kullback-Leibler divergenc
 with its shares drawn to the usual ones as if it had `_DOUBT` more reels of these.
 """
 
+import math
 from typing import Final
 
 import numpy as np
@@ -81,6 +82,7 @@ def sums(codes: U32, groups: I64, count: int) -> I64:
     return found
 
 
+@njit(cache=True, nogil=True)
 def apart(codes: U32, usual: I64) -> F64:
     """Return how far reels are from where the platform's come from, float64[2]; 0: not known.
 
@@ -95,14 +97,22 @@ def apart(codes: U32, usual: I64) -> F64:
         ([0.0, 0.0], [1.35, 0.0])
     """
     found = np.zeros(2)
+    own = np.empty(BUCKETS, np.int64)
     for part in range(2):
-        known = codes[codes[:, part] != UNKNOWN, part]
-        total = usual[part].sum()
-        if not known.size or not total:
+        own[:] = 0
+        for i in range(codes.shape[0]):
+            if codes[i, part] != UNKNOWN:
+                own[codes[i, part] % BUCKETS] += 1
+        # Those of a bucket that the platform has not seen lately do not count.
+        total = known = np.int64(0)
+        for bucket in range(BUCKETS):
+            total += usual[part, bucket]
+            known += own[bucket] * (usual[part, bucket] > 0)
+        if not known:
             continue
-        there = np.flatnonzero(usual[part])
-        common = usual[part][there] / total
-        own = np.bincount(known % BUCKETS, minlength=BUCKETS)[there]
-        share = (own + _DOUBT * common) / (own.sum() + _DOUBT)
-        found[part] = float((share * np.log(share / common)).sum())
+        for bucket in range(BUCKETS):
+            common = usual[part, bucket] / total
+            if common > 0.0:
+                share = (own[bucket] + _DOUBT * common) / (known + _DOUBT)
+                found[part] += share * math.log(share / common)
     return found
