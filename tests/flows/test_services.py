@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,8 @@ from tests.services.redis import Redis
 pytestmark = pytest.mark.services
 
 BATCH = 30
+SMALL_BATCH = 3
+"""For a run that goes on while one server after the other is away: it does not wait for them."""
 SERVICES = ("--services",)
 TALKATIVE = {"GROUNDSWELL_FDR": "1"}
 """All that bursts is told, so that there is much to write."""
@@ -94,19 +97,19 @@ def test_a_run_that_is_killed_again_and_again_writes_everything_once(
     undisturbed(replay.end(replay.start(1)), of_three, replay, redis)
 
 
-def restarted(server: Server) -> None:
+def restarted(server: Server, _: Callable[[], None]) -> None:
     server.restart()
 
 
-def away(server: Server) -> None:
+def away(server: Server, wait: Callable[[], None]) -> None:
     server.kill()
-    time.sleep(3)
+    wait()
     server.start()
 
 
-def frozen(server: Server) -> None:
+def frozen(server: Server, wait: Callable[[], None]) -> None:
     server.freeze()
-    time.sleep(3)
+    wait()
     server.thaw()
 
 
@@ -117,14 +120,13 @@ def test_servers_that_are_killed_and_stopped_meanwhile_lose_nothing(
     servers: list[Server],
     draw: random.Random,
 ) -> None:
-    process = replay.start(2, BATCH)
-    faults: list[tuple[Callable[[Server], None], Server]] = [
-        (fault, server) for fault in (restarted, away, frozen) for server in servers
-    ]
+    process = replay.start(2, SMALL_BATCH)
+    faults = [(fault, server) for fault in (restarted, away, frozen) for server in servers]
     draw.shuffle(faults)
     for number, (fault, server) in enumerate(faults):
-        has_come_to((number + 1) / (len(faults) + 2), replay, process, of_three)
-        fault(server)
+        begin, end = ((number + share) / (len(faults) + 2) for share in (1.0, 1.5))
+        has_come_to(begin, replay, process, of_three)
+        fault(server, partial(has_come_to, end, replay, process, of_three))
     undisturbed(replay.end(process), of_three, replay, redis)
 
 
