@@ -100,14 +100,18 @@ class Topics:
             producer.poll(0)
         assert producer.flush(60) == 0
 
-    def read(self, topic: str) -> list[Message]:
+    def read(self, topic: str, *, settled: bool = True) -> list[Message]:
         """All that is committed, partition by partition in order.
 
-        A transaction is committed a moment before it is shown: the marks for that come later.
+        A transaction is committed a moment before it is shown: the marks for that come later, and
+        `settled` waits for them. One that was open when its run was killed stays so until the next.
         """
-        wait_for(
-            lambda: self._ends(topic, "read_committed") == self._ends(topic, "read_uncommitted")
-        )
+
+        def is_settled() -> bool:
+            return self._ends(topic, "read_committed") == self._ends(topic, "read_uncommitted")
+
+        if settled:
+            wait_for(is_settled)
         consumer = Consumer(
             {
                 "bootstrap.servers": self.address,
@@ -203,6 +207,10 @@ class Topics:
     def said(self) -> list[bytes]:
         """The revisions in the topic of trends."""
         return [message.value() for message in self.read(self.trends)]
+
+    def said_so_far(self) -> list[bytes]:
+        """The same, though a run was killed in the middle of a transaction."""
+        return [message.value() for message in self.read(self.trends, settled=False)]
 
     def newest(self) -> dict[str, int]:
         """Trend -> its newest revision, in the compacted topic."""
