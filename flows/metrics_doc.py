@@ -1,11 +1,11 @@
 """Writes `docs/metrics.md` from `operators.metrics`; with `--check` says whether it is stale."""
 
 import sys
-from pathlib import Path
 
+from flows.generated import DOCS, write
 from operators.metrics import BUFFERS, METRICS, SECONDS, SINKS, STEPS
 
-PAGE = Path(__file__).parent.parent / "docs" / "metrics.md"
+PAGE = DOCS / "metrics.md"
 
 INTRODUCTION = """\
 # Metrics
@@ -51,13 +51,7 @@ def page() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or with `--check` return 1 where it is stale."""
-    if arguments != ["--check"]:
-        PAGE.write_text(page(), "utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text("utf-8") == page():
-        return 0
-    print(f"{PAGE} is stale: run python -m flows.metrics_doc", file=sys.stderr)
-    return 1
+    return write(PAGE, page(), "flows.metrics_doc", arguments)
 
 
 if __name__ == "__main__":

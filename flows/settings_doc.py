@@ -1,13 +1,13 @@
 """Writes `docs/settings.md` from `flows.settings`; with `--check` only says whether it is stale."""
 
 import sys
-from pathlib import Path
 
 from pydantic import SecretStr
 
+from flows.generated import DOCS, write
 from flows.settings import CONFIG, PREFIX, Settings, accepted, extra
 
-PAGE = Path(__file__).parent.parent / "docs" / "settings.md"
+PAGE = DOCS / "settings.md"
 
 INTRODUCTION = f"""\
 # Settings
@@ -48,13 +48,7 @@ def page() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or with `--check` return 1 where it is stale."""
-    if arguments != ["--check"]:
-        PAGE.write_text(page(), "utf-8")
-        return 0
-    if PAGE.exists() and PAGE.read_text("utf-8") == page():
-        return 0
-    print(f"{PAGE} is stale: run python -m flows.settings_doc", file=sys.stderr)
-    return 1
+    return write(PAGE, page(), "flows.settings_doc", arguments)
 
 
 if __name__ == "__main__":
