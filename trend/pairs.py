@@ -24,9 +24,16 @@ def pair_key(signal: np.uint64, author: np.uint64) -> np.uint64:
 
 
 @inlined
-def first_place(key: np.uint64, size: Int) -> Int:
+def first_place(key: np.uint64, size: Int) -> np.uint64:
     """Return where a pair would be in a table of so many places: by the top bits of its hash."""
-    return np.int64(((key >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32))
+    return ((key >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32)
+
+
+@inlined
+def next_place(at: np.uint64, size: Int) -> np.uint64:
+    """Return the place after one. Unsigned, so that no index has to be tested for its sign."""
+    after = at + np.uint64(1)
+    return after if after < np.uint64(size) else np.uint64(0)
 
 
 @inlined
@@ -43,7 +50,7 @@ def pair_is_new(
     key = pair_key(signal, author)
     at = first_place(key, pairs.size)
     while pairs[at].key != 0 and pairs[at].key != key:
-        at = at + 1 if at + 1 < pairs.size else 0
+        at = next_place(at, pairs.size)
     last = np.int64(pairs[at].tick)
     new = 1
     if pairs[at].key == 0:
@@ -86,7 +93,7 @@ def insert(pairs: Records, after: Int, table: Records) -> Int:
         if pairs[i].key != 0 and pairs[i].tick > after:
             at = first_place(pairs[i].key, table.size)
             while table[at].key != 0:
-                at = at + 1 if at + 1 < table.size else 0
+                at = next_place(at, table.size)
             table[at].key = pairs[i].key
             table[at].tick = pairs[i].tick
             count += 1
