@@ -146,7 +146,7 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("phrases"),
     )
     batch_size: int = Field(
-        32_000,
+        40_000,
         ge=1,
         le=1_000_000,
         description="Lines that a source reads at once.",
