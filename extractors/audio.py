@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from extractors.decoding import RATE, Limits, UnheardError
+from extractors.media import MissingError
 
 F32 = npt.NDArray[np.float32]
 
@@ -26,10 +27,6 @@ SHORTEST: Final = 2.0
 """Seconds; less says too little to be told from other sounds."""
 SILENCE: Final = 1e-3
 """Of full scale: what is nowhere louder is silent (-60 dB)."""
-
-
-class MissingError(Exception):
-    """A package that is needed is not installed: the message names it."""
 
 
 class Decoder:
