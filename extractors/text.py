@@ -163,7 +163,8 @@ def _small(frames: U8) -> F32:
     fields = frames[:, : height // rows * rows, : width // columns * columns].reshape(
         n, rows, height // rows, columns, width // columns, colours
     )
-    return fields.mean(axis=(2, 4), dtype=np.float32)
+    means: F32 = fields.mean(axis=(2, 4), dtype=np.float32)
+    return means
 
 
 class Text:
