@@ -62,7 +62,7 @@ def export(
         mean=tuple(seen["mean"]),
         std=tuple(seen["std"]),
         context=int(tokenizer.context_length),
-        scale=round(float(model.logit_scale.exp()), 4),
+        scale=round(model.logit_scale.exp().item(), 4),
     )
     store.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store.folder) as made, torch.no_grad():
