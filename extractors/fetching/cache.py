@@ -72,9 +72,14 @@ class Cache:
             oldest, _ = self._sizes.popitem(last=False)
             with contextlib.suppress(FileNotFoundError):
                 (self._folder / oldest).unlink()
-        with contextlib.suppress(OSError):  # another process was quicker, or the disk cannot
-            os.link(f"/proc/self/fd/{file}", self._folder / name, follow_symlinks=True)
+        files = os.open("/proc/self/fd", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:  # without a folder's descriptor Python does not follow the link
+            os.link(str(file), self._folder / name, src_dir_fd=files, follow_symlinks=True)
             self._sizes[name] = size
+        except OSError:
+            pass  # another process was quicker, or the disk cannot
+        finally:
+            os.close(files)
 
     def _look(self, folder: Path) -> None:
         found = [(one.stat().st_mtime, one.name, one.stat().st_size) for one in _files(folder)]
