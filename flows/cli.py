@@ -341,6 +341,66 @@ def sound_identify(files: _Files, catalog: _Catalog) -> int:
     return identify(files, catalog)
 
 
+models = typer.Typer(help="The models that features of reels are made with.")
+app.add_typer(models, name="models")
+
+
+@models.command("list")
+def models_list(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead.")] = False,
+) -> int:
+    """Show which models there are, which of them are here, and what each is for."""
+    from flows.models import listed
+
+    return listed(as_json)
+
+
+@models.command("pull")
+def models_pull(
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="As `models list` shows.")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="A folder that has its files, instead of the hub.")
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Take what the hub has now, not what was recorded.")
+    ] = False,
+) -> int:
+    """Fetch models and record their digests; a fetch that was cut off is gone on with."""
+    from flows.models import pulled
+
+    return pulled(names, source, update, _console())
+
+
+@models.command("export")
+def models_export(
+    architecture: Annotated[
+        str, typer.Argument(metavar="ARCHITECTURE", help="As open_clip calls it: ViT-B-32.")
+    ],
+    weights: Annotated[
+        str | None,
+        typer.Option(help="A name that open_clip knows, or a file. Without: random ones."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What it is called here.")] = None,
+    half: Annotated[bool, typer.Option("--half", help="In float16, for a GPU.")] = False,
+) -> int:
+    """Make ONNX models of both towers of an open_clip model; needs groundswell[export]."""
+    from flows.models import exported
+
+    return exported(architecture, weights, name, half)
+
+
+@models.command("verify")
+def models_verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Without: all that are here.")
+    ] = None,
+) -> int:
+    """Read every byte of models and compare it with the digests that were recorded."""
+    from flows.models import verified
+
+    return verified(names or [])
+
+
 @app.command()
 def serve(
     store: Annotated[

@@ -719,6 +719,93 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("seconds", result=False),
     )
 
+    models_dir: str = Field(
+        "",
+        description="Folder of the models that features are made with.",
+        json_schema_extra=_unit("folder", result=False)
+        | {"accepted": "a path; empty: `groundswell/models` in the user's cache"},
+    )
+    model_hub: str = Field(
+        "https://huggingface.co",
+        pattern="^https?://",
+        description="Where `groundswell models pull` fetches models: a hub of Hugging Face's kind.",
+        json_schema_extra=_unit("URL", result=False) | {"accepted": "`https://…`"},
+    )
+    model_file_mb: int = Field(
+        4096,
+        ge=1,
+        le=1_048_576,
+        description="Size of one file of a model that is fetched at most.",
+        json_schema_extra=_unit("MiB", result=False),
+    )
+    model_devices: str = Field(
+        "tensorrt,cuda,cpu",
+        pattern="^(tensorrt|cuda|cpu)(,(tensorrt|cuda|cpu))*$",
+        description="What models of ONNX may run on; the first that works is taken.",
+        json_schema_extra=_unit("devices", result=False)
+        | {"accepted": "some of `tensorrt`, `cuda` and `cpu`, with commas"},
+    )
+    model_threads: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Threads of each model on the processor; 0: one a core.",
+        json_schema_extra=_unit("threads", result=False),
+    )
+    visual_model: str = Field(
+        "clip-vit-b-32",
+        pattern=r"^(\w[\w.-]*)?$",
+        description="Model of what reels look like: a name that `groundswell models list` shows.",
+        json_schema_extra=_unit("name", result=False) | {"accepted": "a name; empty: none"},
+    )
+    visual_batch: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Frames that the model gets at once; 0: what is measured to be best, once.",
+        json_schema_extra=_unit("frames", result=False),
+    )
+    categories_file: str = Field(
+        "",
+        description="Descriptions of what reels are about, as in `extractors/categories.toml`.",
+        json_schema_extra=_unit("TOML file", result=False)
+        | {"accepted": "a path; empty: those that come with Groundswell"},
+    )
+    speech_model: str = Field(
+        "whisper-base",
+        pattern=r"^(\w[\w.-]*)?$",
+        description="Model of what is said in reels: a name that `groundswell models list` shows.",
+        json_schema_extra=_unit("name", result=False) | {"accepted": "a name; empty: none"},
+    )
+    speech_seconds: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="Speech of one reel that is listened to at most.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    speech_batch: int = Field(
+        8,
+        ge=1,
+        le=256,
+        description="Chunks of 30 s that the model of speech gets at once.",
+        json_schema_extra=_unit("chunks", result=False),
+    )
+    ocr_frames: int = Field(
+        3,
+        ge=0,
+        le=64,
+        description="Frames of one reel that text is looked for in at most; 0: none.",
+        json_schema_extra=_unit("frames", result=False),
+    )
+    ocr_side: int = Field(
+        480,
+        ge=64,
+        le=2000,
+        description="Shorter side that frames are read at; smaller is quicker.",
+        json_schema_extra=_unit("pixels", result=False),
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,
