@@ -81,6 +81,11 @@ class Decoder:
             self._process.wait()
         self._socket = self._process = None
 
+    def kill(self) -> None:
+        """Have a file that is being decoded in another thread fail; that thread is to `close`."""
+        if (process := self._process) is not None:
+            process.kill()
+
     def seconds(self) -> float:
         """Return the processor time that decoding has taken so far, in seconds."""
         with contextlib.suppress(FileNotFoundError):

@@ -117,6 +117,10 @@ class Fetcher:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of the connections."""
         await self._transport.aclose()
 
     async def fetch(self, address: str) -> Fetched:

@@ -9,8 +9,10 @@ the reason beside it, and holds up nobody.
 import asyncio
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +22,7 @@ from extractors.decoding import Limits, UnheardError
 from extractors.fetching.errors import FetchError
 from extractors.fetching.fetch import Fetched, Fetcher
 from extractors.media import Extractor, Failed, Fields, Media
+from operators import metrics
 from operators.extraction.batches import Batches
 from operators.extraction.merge import lacks, merged
 from schemas.reels import Reel
@@ -112,9 +115,13 @@ class Pipeline:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for decoder in self._decoders:
+            decoder.kill()
         await asyncio.to_thread(self._threads.shutdown)
         for decoder in self._decoders:
             decoder.close()
+        if self.fetcher is not None:
+            await self.fetcher.close()
         for batches in self._batches:
             await batches.close()
 
@@ -122,10 +129,13 @@ class Pipeline:
         """Yield what becomes of jobs, in their order. Raises what `jobs` raises, in its place."""
         under_way: asyncio.Queue[asyncio.Task[Done] | None] = asyncio.Queue()
         room = asyncio.Semaphore(self.bounds.window)
+        metrics.LIMIT.set(self.bounds.window, "extract-window")
+        metrics.LIMIT.set(self.bounds.decoded, "extract-decoded")
 
         async def begin() -> None:
             async for job in jobs:
                 await room.acquire()
+                metrics.USED.add(1, "extract-window")
                 under_way.put_nowait(asyncio.create_task(self._one(job)))
 
         feeder = asyncio.create_task(begin())
@@ -137,6 +147,7 @@ class Pipeline:
                 done = await task
                 tasks.discard(task)
                 room.release()
+                metrics.USED.add(-1, "extract-window")
                 yield done
             await feeder
         finally:
@@ -159,14 +170,16 @@ class Pipeline:
             return Done(job, job.reel)
         try:
             async with self._files:
-                fetched = await self._fetched(job)
-                decoded = await self._decoded(fetched.file)
+                with _timed("fetch"):
+                    fetched = await self._fetched(job)
+                with _timed("decode"):
+                    decoded = await self._decoded(fetched.file)
         except (FetchError, UnheardError) as error:
             return Done(job, job.reel, (Failed(error.kind, str(error)),))
         try:
             return await self._look(job, fetched, decoded, asked)
         finally:
-            self._memory.release()
+            self._free()
 
     async def _fetched(self, job: Job) -> Fetched:
         """The open media of a reel. Raises `FetchError`."""
@@ -190,14 +203,19 @@ class Pipeline:
         except BaseException:
             os.close(file)
             raise
+        metrics.USED.add(1, "extract-decoded")
         decoding = self._threads.submit(self._decode, file)
         try:
             return await asyncio.wrap_future(decoding)
         except BaseException:
-            self._memory.release()
+            self._free()
             if decoding.cancelled():  # it never began
                 os.close(file)
             raise
+
+    def _free(self) -> None:
+        self._memory.release()
+        metrics.USED.add(-1, "extract-decoded")
 
     def _decode(self, file: int) -> Decoded:
         try:
@@ -233,11 +251,21 @@ class Pipeline:
 
     async def _ask(self, batches: Batches, media: Media) -> Fields | Failed:
         try:
-            async with asyncio.timeout(self.bounds.seconds):
-                return await batches.ask(media)
+            with _timed(batches.extractor.name):
+                async with asyncio.timeout(self.bounds.seconds):
+                    return await batches.ask(media)
         except TimeoutError:
             name = batches.extractor.name
             return Failed(name, f"took more than {self.bounds.seconds:g} s")
+
+
+@contextmanager
+def _timed(stage: str) -> Iterator[None]:
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        metrics.EXTRACT_SECONDS.observe(time.monotonic() - began, stage)
 
 
 def _said(fetched: Fetched, decoded: Decoded) -> Fields:
