@@ -402,6 +402,51 @@ def models_verify(
 
 
 @app.command()
+def extract(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE]...",
+            help="Media, reels as .jsonl with media_url, folders of both, or - for reels on "
+            "standard input. Without any: the Kafka topic of reels, for as long as they come.",
+        ),
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="The reels with what was found, as JSON lines; the same command goes on with it "
+            "after a stop. Without it: standard output."
+        ),
+    ] = None,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(
+            help="What is no reel, and reels whose media gave nothing, each with its reason."
+        ),
+    ] = None,
+    catalog: Annotated[
+        Path | None,
+        typer.Option(help="The file that keeps the known sounds; it learns new ones."),
+    ] = None,
+    at: Annotated[
+        str, typer.Option(help="Time of media files that do not say when they were made.")
+    ] = "2005-01-01T00:00:00Z",
+    to_end: Annotated[
+        bool, typer.Option("--to-end", help="End where the topic ends when it begins.")
+    ] = False,
+) -> int:
+    """Add to reels what is in their media: how they sound and look, what is said and written.
+
+    The settings beginning with extract_ and fetch_ say how much and from where.
+    """
+    from flows.extraction.command import Request
+    from flows.extraction.command import extract as run
+
+    request = Request((*(paths or ()),), to, rejects, catalog, at, to_end)
+    return run(request, _console(stderr=paths is not None and to is None))
+
+
+@app.command()
 def serve(
     store: Annotated[
         Path | None,
@@ -503,10 +548,10 @@ def _refused(message: str) -> int:
     return 2
 
 
-def _console() -> "Console":
+def _console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
-    return Console()
+    return Console(stderr=stderr)
 
 
 if __name__ == "__main__":

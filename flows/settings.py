@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_network
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -31,6 +32,7 @@ CONFIG = "GROUNDSWELL_CONFIG"
 DAY_S = 86_400
 HOUR_S = 3_600
 SCOPES = "at most 64 with commas, such as region:BR,language:pt; or none"
+NETWORKS = "networks such as 10.0.0.0/8, with commas; or none"
 WINDOWS = "rising whole hours from 1 to 24, such as 1,3,6,12,24"
 
 
@@ -433,6 +435,161 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("seconds", result=False),
     )
 
+    extract_per_hour: int = Field(
+        0,
+        ge=0,
+        le=100_000_000,
+        description="Reels an hour of event time whose media `groundswell extract` looks at, those "
+        "that promise most; the others pass as they came. 0: all.",
+        json_schema_extra=_unit("reels an hour", result=False),
+    )
+    extract_by: Literal["either", "engagement", "burst"] = Field(
+        "either",
+        description="What a reel promises something by: likes, comments, shares and saves; a sound "
+        "or hashtag that is used more in the last hour than in the last day; or the better one.",
+        json_schema_extra=_unit("", result=False),
+    )
+    extract_frames: int = Field(
+        8,
+        ge=1,
+        le=32,
+        description="Frames of a video that are looked at.",
+        json_schema_extra=_unit("frames", result=False),
+    )
+    extract_side: int = Field(
+        768,
+        ge=64,
+        le=1536,
+        description="Longer side that frames are scaled down to.",
+        json_schema_extra=_unit("pixels", result=False),
+    )
+    extract_window: int = Field(
+        512,
+        ge=1,
+        le=100_000,
+        description="Reels under way at once, those that wait for an earlier one included.",
+        json_schema_extra=_unit("reels", result=False),
+    )
+    extract_decoded: int = Field(
+        16,
+        ge=1,
+        le=4096,
+        description="Reels whose decoded media is in memory: 2 to 27 MB each.",
+        json_schema_extra=_unit("reels", result=False),
+    )
+    extract_decoders: int = Field(
+        2,
+        ge=1,
+        le=256,
+        description="Processes that decode media.",
+        json_schema_extra=_unit("processes", result=False),
+    )
+    extract_seconds: float = Field(
+        300.0,
+        gt=0,
+        le=3600,
+        description="How long an extractor may take for a reel, its queue included.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    extract_remembered: int = Field(
+        200_000,
+        ge=0,
+        le=100_000_000,
+        description="Reels whose media was looked at and is not looked at again when they come "
+        "again.",
+        json_schema_extra=_unit("reels", result=False),
+    )
+    fetch_file_mb: int = Field(
+        128,
+        ge=1,
+        le=65_536,
+        description="Size of what is fetched, from which on it is refused. Twice `fetch_at_once` "
+        "such files may lie on disk.",
+        json_schema_extra=_unit("MiB", result=False),
+    )
+    fetch_seconds: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="How long one request may take.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    fetch_stall_seconds: float = Field(
+        10.0,
+        gt=0,
+        le=3600,
+        description="How long a server may send nothing.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    fetch_at_once: int = Field(
+        32,
+        ge=1,
+        le=1024,
+        description="Requests at once.",
+        json_schema_extra=_unit("requests", result=False),
+    )
+    fetch_per_host: int = Field(
+        4,
+        ge=1,
+        le=1024,
+        description="Requests at once to one host.",
+        json_schema_extra=_unit("requests", result=False),
+    )
+    fetch_wait_seconds: float = Field(
+        30.0,
+        ge=0,
+        le=3600,
+        description="How long a host that asks to come later (`Retry-After`) is waited for; "
+        "beyond, its reels pass as they came until then.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    fetch_private: str = Field(
+        "",
+        max_length=2_000,
+        description="Networks whose hosts are asked though they are not public, with commas.",
+        json_schema_extra=_unit("", result=False)
+        | {"accepted": "networks such as 10.0.0.0/8, with commas; empty: none"},
+    )
+    fetch_folders: str = Field(
+        "",
+        max_length=10_000,
+        description="Folders whose files `media_url` may name (`file:///…`), with colons; empty: "
+        "none.",
+        json_schema_extra=_unit("paths", result=False),
+    )
+    fetch_cache: str = Field(
+        "",
+        description="Folder that keeps what was fetched; empty: nothing is kept.",
+        json_schema_extra=_unit("path", result=False),
+    )
+    fetch_cache_mb: int = Field(
+        1024,
+        ge=1,
+        le=16_777_216,
+        description="Size of that folder; what was used longest ago goes first.",
+        json_schema_extra=_unit("MiB", result=False),
+    )
+    kafka_enriched: str = Field(
+        "reels.enriched.v1",
+        min_length=1,
+        max_length=249,
+        description="Topic that `groundswell extract` writes to; as `kafka_reels` of a run it is "
+        "what that run reads.",
+        json_schema_extra=_unit("", result=False),
+    )
+    acoustid_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of AcoustID, to look up titles and artists of sounds; empty: none are "
+        "looked up. Never shown and never written down.",
+        json_schema_extra=_unit("", result=False),
+    )
+    acoustid_url: str = Field(
+        "https://api.acoustid.org/v2/lookup",
+        pattern="^https?://.+",
+        description="Where AcoustID is asked.",
+        json_schema_extra=_unit("URL", result=False) | {"accepted": "`https://HOST/…`"},
+    )
+
     serve_host: str = Field(
         "127.0.0.1",
         min_length=1,
@@ -698,6 +855,16 @@ class Settings(BaseSettings):
         form = re.compile("(region|language):[A-Za-z0-9]{1,32}")
         if any(form.fullmatch(one) is None for one in value) or len({*value}) < len(value):
             raise ValueError(SCOPES)
+        return value
+
+    @field_validator("fetch_private")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        try:
+            for one in filter(None, (one.strip() for one in value.split(","))):
+                ip_network(one)
+        except ValueError:
+            raise ValueError(NETWORKS) from None
         return value
 
     @field_validator("windows_h")
