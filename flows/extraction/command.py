@@ -1,9 +1,8 @@
 """`groundswell extract`: what the user asks, checked, and run to its end."""
 
 import asyncio
-import signal
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,17 +11,19 @@ from typing import TYPE_CHECKING, Final
 from extractors.media import MissingError
 from flows.errors import UserError
 from flows.extraction.files import Reels, finished, inputs, is_reels, made_at
-from flows.extraction.opening import bounds_of, extractors_of, fetcher_of, limits_of
+from flows.extraction.opening import pipeline_of
 from flows.extraction.output import Output, Rejects, Told
 from flows.extraction.progress import Progress
+from flows.extraction.repeats import Repeats
 from flows.extraction.sounds import SoundIds
+from flows.extraction.stopping import interrupted
 from flows.plain import plain
 from flows.replay import say
 from flows.settings import Settings, load
 from operators.blocks import Reject
 from operators.extraction.gate import Gate
 from operators.extraction.lines import enriched
-from operators.extraction.pipeline import Done, Job, Pipeline
+from operators.extraction.pipeline import Done, Job
 from operators.sounds import CatalogueError
 
 if TYPE_CHECKING:
@@ -103,41 +104,42 @@ class _Files:
             sounds = stack.enter_context(SoundIds(request.catalogue, *known))
             progress = Progress(self._console)
             gate = Gate(settings.extract_per_hour, settings.extract_by)
+            repeats = Repeats(gate, settings.extract_remembered)
             whole = settings.sound_file_mb << 20
-            reels = Reels(
-                self._files, gate, self._at, whole, rejects.write, settings.extract_remembered
-            )
+            reels = Reels(self._files, repeats, self._at, whole, rejects.write)
             jobs = reels.jobs()
             before = await _skip(output.told(), jobs, sounds, request.to)
             if before:
                 said = f"{request.to}: goes on behind the {before:,} reels that it has"
                 say(self._console, said)
             with progress, interrupted() as received:
-                async with pipeline_of(settings, self._console, _fetches(self._files)) as pipeline:
+                async with pipeline_of(
+                    settings, self._console, fetches=_fetches(self._files)
+                ) as pipeline:
                     async for done in pipeline.run(jobs):
-                        self._one(done, reels, output, rejects, sounds)
+                        self._one(done, repeats, output, rejects, sounds)
                         progress.count(done)
             if received:
                 say(self._console, "The same command goes on from here.")
                 return 128 + received[0]
             say(self._console, progress.line())
-            if reels.held or reels.repeated:
-                passed = f"passed as they came: {reels.held:,} held back by extract_per_hour"
-                say(self._console, f"{passed}, {reels.repeated:,} that had come before")
+            if repeats.held or repeats.repeated:
+                passed = f"passed as they came: {repeats.held:,} held back by extract_per_hour"
+                say(self._console, f"{passed}, {repeats.repeated:,} that had come before")
             for what, path in (("reels", request.to), ("rejects", request.rejects)):
                 if path is not None:
                     say(self._console, f"{what}: {path.absolute()}")
             return 0
 
     def _one(
-        self, done: Done, reels: Reels, output: Output, rejects: Rejects, sounds: SoundIds
+        self, done: Done, repeats: Repeats, output: Output, rejects: Rejects, sounds: SoundIds
     ) -> None:
         """Write what became of a reel."""
         line, before, reel = finished(done)
         reel = sounds.identified(reel)
         output.write(enriched(line, before, reel))
         if done.failed:
-            reels.forget(reel.reel_id)
+            repeats.forget(reel.reel_id)
             place, why = done.job.place, done.failed[0]
             said = (why.error, plain(why.reason))
             rejects.write(Reject(place.source, place.record, 0, *said, line, len(line)))
@@ -171,36 +173,3 @@ async def _skip(
 
 def _fetches(files: list[str]) -> bool:
     return any(is_reels(Path(name)) for name in files)
-
-
-def pipeline_of(settings: Settings, console: "Console", fetches: bool) -> Pipeline:
-    """The stages, as the settings have them; what is missing is said. Raises `MissingError`."""
-    extractors, missing = extractors_of(settings)
-    for one in missing:
-        say(console, f"without {one}")
-    fetcher = fetcher_of(settings) if fetches else None
-    return Pipeline(bounds_of(settings), limits_of(settings), extractors, fetcher)
-
-
-@contextmanager
-def interrupted() -> Iterator[list[int]]:
-    """Ends the block, and nothing else, at SIGINT or SIGTERM; which it was is in the list."""
-    received: list[int] = []
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-
-    def receive(number: int) -> None:
-        received.append(number)
-        task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, receive, int(number))
-    try:
-        yield received
-    except asyncio.CancelledError:
-        if not received:
-            raise
-        task.uncancel()
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)

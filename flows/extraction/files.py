@@ -17,8 +17,8 @@ from typing import Final
 import msgspec
 
 from flows.errors import UserError
+from flows.extraction.repeats import Repeats
 from operators.blocks import Oversized, Reject
-from operators.extraction.gate import Gate
 from operators.extraction.lines import line_of
 from operators.extraction.pipeline import Done, Job
 from operators.faults import EARLIEST, LATEST, Fault, judge, too_long
@@ -135,31 +135,25 @@ class Reels:
 
     Args:
         files: as `inputs` returns them.
-        gate: decides which reels of lines are looked at.
+        repeats: decides which reels are looked at.
         at: time of media files that do not say when they were made.
         whole: bytes of a media file of which all make its id.
         refuse: gets lines that are no reels.
-        remembered: ids of reels, the last of which are known again.
     """
 
     def __init__(
         self,
         files: Iterable[str],
-        gate: Gate,
+        repeats: Repeats,
         at: datetime,
         whole: int,
         refuse: Refuse,
-        remembered: int,
     ) -> None:
         self._files = files
-        self._gate = gate
+        self._repeats = repeats
         self._at = at
         self._whole = whole
         self._refuse = refuse
-        self._remembered = remembered
-        self._seen: dict[str, None] = {}
-        self.repeated = self.held = 0
-        """Reels that had come before, and those that the gate let pass without a look."""
 
     async def jobs(self) -> AsyncGenerator[Job, None]:
         """Yield them."""
@@ -170,7 +164,8 @@ class Reels:
                     yield job
             else:
                 reel = await asyncio.to_thread(reel_of, path, self._at, self._whole)
-                yield Job(reel, Place(name, 0, line_of(reel)), path, self._is_new(reel.reel_id))
+                place = Place(name, 0, line_of(reel))
+                yield Job(reel, place, path, self._repeats.is_new(reel.reel_id))
 
     async def _of_lines(self, name: str, path: Path) -> AsyncGenerator[Job, None]:
         file = None if name == STDIN else path.open("rb")
@@ -193,36 +188,15 @@ class Reels:
                         said = (found.error, found.reason)
                         self._refuse(Reject(name, record, offset, *said, line, len(line)))
                     elif found is not None:
-                        yield Job(found, Place(name, record, line), None, self._wanted(found))
+                        yield Job(
+                            found, Place(name, record, line), None, self._repeats.wanted(found)
+                        )
                     record, offset = record + 1, offset + len(line) + 1
                 if not (poll.data or poll.oversized or end):
                     await asyncio.sleep(_PAUSE_S)
         finally:
             if file is not None:
                 file.close()
-
-    def forget(self, reel_id: str) -> None:
-        """Look at a reel again where it comes again."""
-        self._seen.pop(reel_id, None)
-
-    def _wanted(self, reel: Reel) -> bool:
-        if reel.media_url is None:
-            return False
-        if reel.reel_id in self._seen:
-            self.repeated += 1
-            return False
-        passes = self._gate.passes(reel)
-        self.held += not passes
-        return passes and self._is_new(reel.reel_id)
-
-    def _is_new(self, reel_id: str) -> bool:
-        if reel_id in self._seen:
-            self.repeated += 1
-            return False
-        self._seen[reel_id] = None
-        if len(self._seen) > self._remembered:
-            del self._seen[next(iter(self._seen))]
-        return True
 
 
 def _long(name: str, one: Oversized) -> Reject:

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from extractors.decoding import Limits
 from extractors.media import Extractor, MissingError
+from flows.replay import say
 from flows.settings import Settings
-from operators.extraction.pipeline import Bounds
+from operators.extraction.pipeline import Bounds, Pipeline
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from extractors.fetching.fetch import Fetcher
 
 PROFILE: Final = "profile.json"
@@ -145,3 +148,12 @@ _MAKERS: Final[dict[str, Callable[[Settings], Extractor | None]]] = {
     "speech": _speech,
     "text": _text,
 }
+
+
+def pipeline_of(settings: Settings, console: "Console", *, fetches: bool) -> Pipeline:
+    """The stages, as the settings have them; what is missing is said. Raises `MissingError`."""
+    extractors, missing = extractors_of(settings)
+    for one in missing:
+        say(console, f"without {one}")
+    fetcher = fetcher_of(settings) if fetches else None
+    return Pipeline(bounds_of(settings), limits_of(settings), extractors, fetcher)
