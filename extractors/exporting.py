@@ -131,7 +131,9 @@ def _write(torch: Any, tower: Any, given: Any, label: str, path: Path) -> None:
 def _compare(path: Path, tower: Any, given: Any, half: bool) -> None:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     for count in (1, 2):
         feed = {session.get_inputs()[0].name: given[:count].numpy()}
         found = np.asarray(session.run(None, feed)[0], np.float32)
