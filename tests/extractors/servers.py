@@ -70,8 +70,8 @@ async def serving(handler: Handler) -> AsyncIterator[Site]:
             site.asked.append(head.split(b" ")[1].decode())
             await handler(site.asked[-1], writer)
             await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # one of both sides has enough
         finally:
             site.at_once -= 1
             tasks.discard(task)
