@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from extractors.acoustid import AcoustId
 from extractors.decoding import Limits
 from extractors.media import Extractor, MissingError
 from flows.replay import say
@@ -156,4 +157,6 @@ def pipeline_of(settings: Settings, console: "Console", *, fetches: bool) -> Pip
     for one in missing:
         say(console, f"without {one}")
     fetcher = fetcher_of(settings) if fetches else None
-    return Pipeline(bounds_of(settings), limits_of(settings), extractors, fetcher)
+    key = settings.acoustid_key.get_secret_value()
+    titles = AcoustId(key, settings.acoustid_url) if key else None
+    return Pipeline(bounds_of(settings), limits_of(settings), extractors, fetcher, titles)

@@ -66,14 +66,17 @@ class Gate:
         self._uses: OrderedDict[str, tuple[float, float, float]] = OrderedDict()
         self._times: deque[float] = deque(maxlen=LATE)
         self._passed: deque[float] = deque()
+        self._began = math.inf
         self._now = -math.inf
-        """Event time of the newest reel, seconds."""
+        """Event time of the oldest reel and of the newest, seconds."""
 
     def passes(self, reel: Reel) -> bool:
         """Whether the media of a reel is to be looked at."""
         if not self._per_hour:
             return True
-        self._now = max(self._now, reel.published_at.timestamp())
+        at = reel.published_at.timestamp()
+        self._began = min(self._began, at)
+        self._now = max(self._now, at)
         self._times.append(self._now)
         while self._passed and self._passed[0] <= self._now - HOUR_S:
             self._passed.popleft()
@@ -108,10 +111,11 @@ class Gate:
         """Note a use; how many deviations more there are in the last hour than a day leads to
         expect."""
         short, long, at = self._uses.pop(signal, (0.0, 0.0, self._now))
-        passed = self._now - at
+        passed, age = self._now - at, self._now - self._began
         short *= math.exp(-passed / SHORT_S)
         long *= math.exp(-passed / LONG_S)
-        expected = long * SHORT_S / LONG_S
+        day = LONG_S * -math.expm1(-age / LONG_S)
+        expected = long * SHORT_S * -math.expm1(-age / SHORT_S) / day if day else short
         self._uses[signal] = (short + 1.0, long + 1.0, self._now)
         if len(self._uses) > SIGNALS:
             self._uses.popitem(last=False)

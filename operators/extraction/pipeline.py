@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from extractors.acoustid import AcoustId
 from extractors.audio import Decoded, Decoder
 from extractors.decoding import Limits, UnheardError
 from extractors.fetching.errors import FetchError
@@ -25,7 +26,7 @@ from extractors.media import Extractor, Failed, Fields, Media
 from operators import metrics
 from operators.extraction.batches import Batches
 from operators.extraction.merge import lacks, merged
-from schemas.reels import Reel
+from schemas.reels import Audio, Reel
 
 _HARMLESS: Final = frozenset(("mute", "silent", "short", "blind"))
 """What is no fault of a file: that it has no sound, or no picture."""
@@ -92,6 +93,7 @@ class Pipeline:
 
     Args:
         fetcher: None: nothing is fetched.
+        titles: None: sounds without a title are not looked up.
         extractors: closed with it.
         limits: of decoding; what no extractor needs is not decoded.
     """
@@ -100,6 +102,7 @@ class Pipeline:
     limits: Limits
     extractors: Sequence[Extractor]
     fetcher: Fetcher | None = None
+    titles: AcoustId | None = None
     _decoders: list[Decoder] = field(default_factory=list)
 
     async def __aenter__(self) -> "Pipeline":
@@ -122,6 +125,8 @@ class Pipeline:
             decoder.close()
         if self.fetcher is not None:
             await self.fetcher.close()
+        if self.titles is not None:
+            await self.titles.close()
         for batches in self._batches:
             await batches.close()
 
@@ -247,7 +252,23 @@ class Pipeline:
                 failed.append(one)
             else:
                 reel = merged(reel, one)
+        named = await self._titled(reel, media)
+        if isinstance(named, Failed):
+            failed.append(named)
+        else:
+            reel = merged(reel, named)
         return Done(job, reel, tuple(failed), True, decoded.created)
+
+    async def _titled(self, reel: Reel, media: Media) -> Fields | Failed:
+        """What the sound of a reel is called, where it has a fingerprint and no title."""
+        audio = reel.audio
+        if self.titles is None or audio is None or not audio.fingerprint or audio.title:
+            return {}
+        with _timed("acoustid"):
+            found = await self.titles.titled(audio.fingerprint, media.duration_s or 0.0)
+        if isinstance(found, Failed):
+            return found
+        return {"audio": Audio(title=found.title, artist=found.artist)}
 
     async def _ask(self, batches: Batches, media: Media) -> Fields | Failed:
         try:

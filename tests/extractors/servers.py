@@ -17,6 +17,7 @@ class Site:
     asked: list[str] = field(default_factory=list)
     """Paths, in the order of the requests."""
     heads: list[bytes] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
 
@@ -67,11 +68,14 @@ async def serving(handler: Handler) -> AsyncIterator[Site]:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             site.heads.append(head)
+            if b"content-length: " in head.lower():
+                length = int(head.lower().split(b"content-length: ")[1].split(b"\r")[0])
+                site.bodies.append(await reader.readexactly(length))
             site.asked.append(head.split(b" ")[1].decode())
             await handler(site.asked[-1], writer)
             await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # one of both sides has enough
         finally:
             site.at_once -= 1
             tasks.discard(task)
