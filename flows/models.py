@@ -109,6 +109,7 @@ def exported(architecture: str, weights: str | None, name: str | None, half: boo
     )
     if "/" in called or called.startswith(".") or called in KNOWN:
         raise UserError(f"--name {called!r}: expected a name that is no path and not taken")
+    print(f"{called}: takes a minute or more", flush=True)
     try:
         locked = export(store, architecture, weights, called, half=half)
     except (ExportError, MissingError) as error:
