@@ -62,7 +62,7 @@ def export(
         mean=tuple(seen["mean"]),
         std=tuple(seen["std"]),
         context=int(tokenizer.context_length),
-        scale=round(float(model.logit_scale.exp()), 4),
+        scale=round(model.logit_scale.exp().item(), 4),
     )
     store.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=store.folder) as made, torch.no_grad():
@@ -131,7 +131,9 @@ def _write(torch: Any, tower: Any, given: Any, label: str, path: Path) -> None:
 def _compare(path: Path, tower: Any, given: Any, half: bool) -> None:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     for count in (1, 2):
         feed = {session.get_inputs()[0].name: given[:count].numpy()}
         found = np.asarray(session.run(None, feed)[0], np.float32)

@@ -21,7 +21,6 @@ from extractors.media import MissingError
 
 LOCK: Final = "models.lock.json"
 CARD: Final = "clip.json"
-CHUNK: Final = 1 << 20
 
 MEAN: Final = (0.48145466, 0.4578275, 0.40821073)
 STD: Final = (0.26862954, 0.26130258, 0.27577711)

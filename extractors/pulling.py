@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from extractors.media import MissingError
-from extractors.models import CARD, CHUNK, Known, Locked, Store, digest, write_card
+from extractors.models import CARD, Known, Locked, Store, digest, write_card
 
 if TYPE_CHECKING:
     import httpx
@@ -102,6 +102,7 @@ def bring(store: Store, name: str, known: Known, source: Path) -> Locked:
                 f"{source / file}: has the SHA-256 {seen}, the lock says {expected[0]}; nothing "
                 "was changed"
             )
+    for file in known.files:
         part = folder / f"{file}.part"
         part.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / file, part)
@@ -200,7 +201,7 @@ class _Fetch:
             with self.part.open("ab" if there else "wb") as out:
                 if tag.startswith('"'):  # one that says that the bytes are the same
                     self._tag.write_text(tag)
-                for some in answer.iter_bytes(CHUNK):
+                for some in answer.iter_bytes():  # as they come, so that none is lost
                     there += len(some)
                     self._small_enough(there)
                     out.write(some)

@@ -108,8 +108,8 @@ def merged(frames: Sequence[Sequence[Line]]) -> list[Line]:
     for lines in frames:
         for line in lines:
             text = clean(line.text)
-            if not any(one.isalpha() for one in text):
-                continue  # counters, clocks, prices without a word
+            if sum(map(str.isalpha, text)) < 2:
+                continue  # counters, clocks, and things that look like a letter
             for place, other in enumerate(kept):
                 if _alike(text, other.text):
                     if line.score > other.score:

@@ -143,8 +143,8 @@ class Visual:
         model: str,
         *,
         threads: int = 2,
-        max_batch: int = 32,
-        max_wait_s: float = 0.5,
+        max_batch: int = 8,
+        max_wait_s: float = 0.2,
     ) -> None:
         self.max_batch, self.max_wait_s = max_batch, max_wait_s
         self._session, self._model = session, model
