@@ -2,10 +2,10 @@
 
 A reel promises something by what it does (`engagement`: likes, comments, shares and saves, of ten
 thousand views each as much) or by whom it joins (`burst`: one of its sound and hashtags is used
-more in the last six hours than in the last three days). Each is ranked among the reels of late, and the better
-rank counts. While there are more reels than may be taken, those are that rank high enough for the
-budget; of equal ones a hash decides. The decision needs nothing that comes later, and the same
-reels in the same order get the same ones.
+more in the last six hours than in the last three days). Each is ranked among the reels of late, and
+the better rank counts. While there are more reels than may be taken, those are that rank high
+enough for the budget; of equal ones a hash decides. The decision needs nothing that comes later,
+and the same reels in the same order get the same ones.
 """
 
 import hashlib
