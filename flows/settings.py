@@ -444,9 +444,9 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("reels an hour", result=False),
     )
     extract_by: Literal["either", "engagement", "burst"] = Field(
-        "either",
-        description="What a reel promises something by: likes, comments, shares and saves; a sound "
-        "or hashtag that is used more in the last hour than in the last day; or the better one.",
+        "burst",
+        description="What a reel promises something by: a sound or hashtag that is used more in "
+        "the last six hours than in three days; likes, comments, shares and saves; or either.",
         json_schema_extra=_unit("", result=False),
     )
     extract_frames: int = Field(

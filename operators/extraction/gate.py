@@ -2,10 +2,10 @@
 
 A reel promises something by what it does (`engagement`: likes, comments, shares and saves, of ten
 thousand views each as much) or by whom it joins (`burst`: one of its sound and hashtags is used
-more in the last hour than in the last day). Each is ranked among the reels of late, and the better
-rank counts. While there are more reels than may be taken, those are that rank high enough for the
-budget; of equal ones a hash decides. The decision needs nothing that comes later, and the same
-reels in the same order get the same ones.
+more in the last six hours than in the last three days). Each is ranked among the reels of late, and
+the better rank counts. While there are more reels than may be taken, those are that rank high
+enough for the budget; of equal ones a hash decides. The decision needs nothing that comes later,
+and the same reels in the same order get the same ones.
 """
 
 import hashlib
@@ -23,8 +23,9 @@ LATE: Final = 1000
 """Reels among which one is ranked."""
 SIGNALS: Final = 100_000
 """Sounds and hashtags that are remembered; those used longest ago go first."""
-SHORT_S: Final = 3600.0
-LONG_S: Final = 86_400.0
+SHORT_S: Final = 6 * HOUR_S
+LONG_S: Final = 72 * HOUR_S
+"""Half of what is counted is younger than 0.7 of that."""
 
 
 class Ranks:
@@ -59,7 +60,7 @@ class Gate:
         by: what a reel promises something by.
     """
 
-    def __init__(self, per_hour: int, by: By = "either") -> None:
+    def __init__(self, per_hour: int, by: By = "burst") -> None:
         self._per_hour = per_hour
         self._by = by
         self._engaged, self._bursting, self._promising = Ranks(), Ranks(), Ranks()
@@ -108,14 +109,13 @@ class Gate:
         return max(map(self._used, signals), default=0.0)
 
     def _used(self, signal: str) -> float:
-        """Note a use; how many deviations more there are in the last hour than a day leads to
-        expect."""
+        """Note a use; by how many deviations there were more of late than for long."""
         short, long, at = self._uses.pop(signal, (0.0, 0.0, self._now))
         passed, age = self._now - at, self._now - self._began
         short *= math.exp(-passed / SHORT_S)
         long *= math.exp(-passed / LONG_S)
-        day = LONG_S * -math.expm1(-age / LONG_S)
-        expected = long * SHORT_S * -math.expm1(-age / SHORT_S) / day if day else short
+        whole = LONG_S * -math.expm1(-age / LONG_S)
+        expected = long * SHORT_S * -math.expm1(-age / SHORT_S) / whole if whole else short
         self._uses[signal] = (short + 1.0, long + 1.0, self._now)
         if len(self._uses) > SIGNALS:
             self._uses.popitem(last=False)

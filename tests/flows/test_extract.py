@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.changes import encoded
@@ -20,6 +21,7 @@ from benchmarks.music import song, speech
 from extractors.sound import VERSION
 from flows.cli import main
 from schemas.reels import decode
+from tests.extractors import small_models
 from tests.extractors.clips import clip
 from tests.flows.conftest import ROOT
 from tests.flows.kafka import Topics
@@ -236,6 +238,41 @@ def test_talk_is_no_sound(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["extract", str(tmp_path / "talk.ogg")]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert "audio" not in json.loads(line)
+
+
+def test_clips_that_look_alike_are_nearest_whatever_their_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_models.clip(tmp_path / "models")
+    monkeypatch.setenv("GROUNDSWELL_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.setenv("GROUNDSWELL_VISUAL_MODEL", "small-clip")
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    green, grey = (20, 200, 20), (90, 90, 90)
+    for name, scenes in {"a": [RED, BLUE], "b": [green, grey], "c": [BLUE, green, grey]}.items():
+        (clips / f"{name}.mp4").write_bytes(clip(scenes))
+        (clips / f"{name}.webm").write_bytes(clip(scenes, form="webm", codec="libvpx"))
+    to = tmp_path / "f.jsonl"
+    assert main(["extract", str(clips), "--to", str(to)]) == 0
+    found = [decode(line).embedding for line in to.read_bytes().splitlines()]
+    vectors = np.array([np.frombuffer(one.f16, "<f2") for one in found if one], np.float32)
+    alike = vectors @ vectors.T - 2 * np.eye(6)
+    assert alike.argmax(axis=1).tolist() == [1, 0, 3, 2, 5, 4]
+    assert {one.model for one in found if one} == {"small-clip"}
+
+
+def test_a_model_that_is_missing_is_said_and_the_rest_is_found(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("GROUNDSWELL_MODELS_DIR", str(tmp_path / "none"))
+    monkeypatch.setenv("GROUNDSWELL_SPEECH_MODEL", "whisper-tiny")
+    assert main(["extract", str(folder / "b-one.mp3")]) == 0
+    told = capsys.readouterr()
+    assert "without speech: needs the model whisper-tiny" in told.err
+    assert "landmarks" in told.out
 
 
 def test_without_a_package_the_command_names_it(
