@@ -152,13 +152,12 @@ class Store:
         locked = self.locked.get(name)
         if locked is None:
             raise MissingError(
-                f"needs the model {name}, which is not in {self.folder}: groundswell models pull "
-                f"{name}"
+                f"needs the model {name}, which is not in {self.folder}: {_remedy(name)}"
             )
         if locked.kind != kind:
             raise MissingError(f"needs a {kind} model, and {name} is a {locked.kind} model")
         if wrong := self.wrong(name):
-            raise DamagedError(f"model {name}: {wrong[0]}; groundswell models pull {name}")
+            raise DamagedError(f"model {name}: {wrong[0]}: {_remedy(name)}")
         return self.folder / name, locked
 
     def card(self, name: str) -> Card:
@@ -215,6 +214,12 @@ class Store:
             return {}
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise DamagedError(f"{self.folder / LOCK} cannot be read: {error}") from None
+
+
+def _remedy(name: str) -> str:
+    if name in KNOWN:
+        return f"groundswell models pull {name}"
+    return "groundswell models list shows those that can be used, models export makes others"
 
 
 def _inside(file: str) -> str:

@@ -126,7 +126,7 @@ def verified(names: Sequence[str]) -> int:
     failed = 0
     for name in names or [*sorted(store.locked), OCR]:
         if name != OCR and name not in store.locked:
-            raise UserError(f"{name!r} is not in {store.folder}: groundswell models pull {name}")
+            raise UserError(f"{name!r} is not in {store.folder}: groundswell models list")
         found = _ocr() if name == OCR else store.wrong(name)
         for line in found:
             print(f"{name}: {line}")

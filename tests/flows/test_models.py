@@ -209,7 +209,7 @@ def test_a_model_that_is_not_there_says_how_to_get_it(
     assert main(["models", "verify", "whisper-base"]) == 2
     err = capsys.readouterr().err
     assert "no model 'gpt': expected one of clip-vit-b-32" in err
-    assert "models pull whisper-base" in err
+    assert "groundswell models list" in err
 
 
 @pytest.mark.parametrize(
