@@ -26,7 +26,8 @@ def listed(as_json: bool) -> int:
     rows = []
     for name in [*KNOWN, *sorted({*store.locked} - {*KNOWN})]:
         known, locked = KNOWN.get(name), store.locked.get(name)
-        sizes = [size for _, size in locked.files.values()] if locked else []
+        pins = locked.files.values() if locked else KNOWN[name].files.values()
+        sizes = [pin[1] for pin in pins if pin]
         rows.append(
             {
                 "name": name,
