@@ -161,6 +161,13 @@ def run(
         str | None,
         typer.Option(help="text, or json: one object a line on standard error."),
     ] = None,
+    extract: Annotated[
+        bool,
+        typer.Option(
+            "--extract",
+            help="What is in the media of the reels is extracted first, by a process beside it.",
+        ),
+    ] = False,
 ) -> int:
     """Find the trends in a Kafka topic of reels for as long as they come, and tell them to Kafka.
 
@@ -170,7 +177,7 @@ def run(
     from flows.run import Running
     from flows.run import run as go
 
-    request = Running(state, store, take_over, processes, batch_size, to_end, log_format)
+    request = Running(state, store, take_over, processes, batch_size, to_end, log_format, extract)
     return go(request, _console())
 
 

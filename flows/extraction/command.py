@@ -48,7 +48,7 @@ class Request:
 def extract(request: Request, console: "Console") -> int:
     """Run it and return the exit code: 0, or 128 + n after signal n. Raises `UserError`."""
     settings = load()
-    _check_packages()
+    check_packages()
     if not request.paths:
         if request.to or request.rejects or request.catalogue:
             raise UserError("--to, --rejects, --catalog: expected files; topics are in settings")
@@ -71,7 +71,8 @@ def extract(request: Request, console: "Console") -> int:
         raise UserError(str(error)) from None
 
 
-def _check_packages() -> None:
+def check_packages() -> None:
+    """Raise `UserError` where nothing could be extracted."""
     try:
         import av  # noqa: F401
     except ImportError:

@@ -49,8 +49,13 @@ class _Extraction:
 
 
 @contextmanager
-def observed(settings: Settings, console: "Console") -> Iterator[None]:
-    """Count and serve what is counted until the block ends, where the settings say so."""
+def observed(settings: Settings, console: "Console", counted: Path | None) -> Iterator[None]:
+    """Count until the block ends: into `counted`, which somebody else serves, or where the settings
+    say that it is served."""
+    if counted is not None:
+        metrics.count(counted)
+        yield
+        return
     if not settings.metrics_address:
         yield
         return

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Final
 from extractors.acoustid import AcoustId
 from extractors.decoding import Limits
 from extractors.media import Extractor, MissingError
-from flows.replay import say
 from flows.settings import Settings
 from operators.extraction.pipeline import Bounds, Pipeline
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from extractors.fetching.fetch import Fetcher
 
 PROFILE: Final = "profile.json"
@@ -151,11 +148,11 @@ _MAKERS: Final[dict[str, Callable[[Settings], Extractor | None]]] = {
 }
 
 
-def pipeline_of(settings: Settings, console: "Console", *, fetches: bool) -> Pipeline:
-    """The stages, as the settings have them; what is missing is said. Raises `MissingError`."""
+def pipeline_of(settings: Settings, tell: Callable[[str], None], *, fetches: bool) -> Pipeline:
+    """The stages, as the settings have them; what is missing is told. Raises `MissingError`."""
     extractors, missing = extractors_of(settings)
     for one in missing:
-        say(console, f"without {one}")
+        tell(f"without {one}")
     fetcher = fetcher_of(settings) if fetches else None
     key = settings.acoustid_key.get_secret_value()
     titles = AcoustId(key, settings.acoustid_url) if key else None

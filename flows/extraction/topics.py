@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -106,14 +107,25 @@ class Offsets:
             return moved
 
 
-def from_topics(settings: Settings, console: "Console", *, to_end: bool) -> int:
-    """Run it; 0 where it was told to stop, or came to the end. Raises `UserError` or OSError."""
+def from_topics(
+    settings: Settings,
+    console: "Console",
+    *,
+    to_end: bool,
+    counted: Path | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> int:
+    """Run it; 0 where it was told to stop, or came to the end.
+
+    `counted` is as `observed` has it; `tell` is told what is missing, instead of `console`. Raises
+    `UserError` or OSError.
+    """
     connection = connection_of(settings)
     letters, reels = settings.kafka_dead_letters, settings.kafka_enriched
     if reels == settings.kafka_reels:
         raise UserError(f"kafka_enriched = {reels}: expected another topic than kafka_reels")
     numbers = ready(settings, connection, {reels: ENRICHED, letters: DEAD_LETTERS})
-    with observed(settings, console):
+    with observed(settings, console, counted):
         try:
             return asyncio.run(
                 _Topics(settings, connection, console).run(numbers if to_end else [])
@@ -125,10 +137,17 @@ def from_topics(settings: Settings, console: "Console", *, to_end: bool) -> int:
 class _Topics:
     """One process of an extraction from a topic to another."""
 
-    def __init__(self, settings: Settings, connection: Connection, console: "Console") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        connection: Connection,
+        console: "Console",
+        tell: Callable[[str], None],
+    ) -> None:
         from confluent_kafka import Consumer, Producer
 
         self._settings = settings
+        self._tell = tell
         self._console = console
         self._topic = settings.kafka_reels
         group = f"{connection.group}-extract"
@@ -158,7 +177,7 @@ class _Topics:
         say(self._console, f"reading {self._topic}, writing {self._settings.kafka_enriched}")
         try:
             with progress, interrupted():
-                async with pipeline_of(self._settings, self._console, fetches=True) as pipeline:
+                async with pipeline_of(self._settings, self._tell, fetches=True) as pipeline:
                     async for done in pipeline.run(self._jobs(numbers)):
                         await self._written(done)
                         progress.count(done)

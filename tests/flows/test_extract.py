@@ -329,3 +329,29 @@ def test_a_topic_of_reels_becomes_one_of_enriched_reels(
     assert [line["reel_id"] for line in second if line not in first] == ["later"]
     assert len(second) == len(first) + 1
     assert len(topics.refused()) == 1
+
+
+@pytest.mark.services
+def test_a_run_reads_what_is_extracted_beside_it(
+    topics: Topics,
+    site: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    enriched = f"{topics.name}.enriched"
+    more = {"GROUNDSWELL_KAFKA_ENRICHED": enriched, "GROUNDSWELL_FETCH_PRIVATE": "127.0.0.0/8"}
+    for name, value in (topics.settings | more).items():
+        monkeypatch.setenv(name, value)
+    topics.make(1)
+    topics.send(0, [reel("one", f"{site}/b-one.mp3"), b"no reel", reel("two")])
+    command = ["run", "--state", str(tmp_path / "state"), "--to-end", "--extract"]
+    assert main(command) == 0
+    assert "2 lines" in capsys.readouterr().out
+    one, two = (json.loads(message.value()) for message in topics.read(enriched))
+    assert (one["reel_id"], "audio" in one) == ("one", True)
+    assert two == json.loads(reel("two"))
+    assert [letter["error"] for letter in topics.refused()] == ["invalid_json"]
+    monkeypatch.setenv("GROUNDSWELL_KAFKA_ENRICHED", topics.reels)
+    assert main(command) == 2
+    assert "expected another topic than kafka_reels" in capsys.readouterr().err
