@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -113,10 +114,10 @@ class _Files:
             if before:
                 said = f"{request.to}: goes on behind the {before:,} reels that it has"
                 say(self._console, said)
+            tell = partial(say, self._console)
+            stages = pipeline_of(settings, tell, fetches=_fetches(self._files))
             with progress, interrupted() as received:
-                async with pipeline_of(
-                    settings, self._console, fetches=_fetches(self._files)
-                ) as pipeline:
+                async with stages as pipeline:
                     async for done in pipeline.run(jobs):
                         self._one(done, repeats, output, rejects, sounds)
                         progress.count(done)

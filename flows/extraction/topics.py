@@ -127,9 +127,8 @@ def from_topics(
     numbers = ready(settings, connection, {reels: ENRICHED, letters: DEAD_LETTERS})
     with observed(settings, console, counted):
         try:
-            return asyncio.run(
-                _Topics(settings, connection, console).run(numbers if to_end else [])
-            )
+            one = _Topics(settings, connection, console, tell or partial(say, console))
+            return asyncio.run(one.run(numbers if to_end else []))
         except MissingError as error:
             raise UserError(str(error)) from None
 
