@@ -19,6 +19,7 @@ from flows import alerts, metrics, sinks
 from flows import job as jobs
 from flows import settings as every_setting
 from flows.errors import UserError, in_words
+from flows.extraction import beside
 from flows.job import STOPPED, Job, KafkaInput
 from flows.kafka import connection_of, partitions, prepare
 from flows.logs import Log
@@ -59,6 +60,7 @@ class Running:
     batch_size: int | None = None
     to_end: bool = False
     log_format: str | None = None
+    extract: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ def run(request: Running, console: Console) -> int:
 
 def _run(request: Running, settings: Settings, log: Log) -> int:
     connection = connection_of(settings)
+    if request.extract:
+        settings = beside.prepared(settings, connection)
     sinks.check(settings)
     alerted = alerts.asked(settings)
     if request.store is not None:
@@ -123,6 +127,11 @@ def _generation(request: Running, take_over: bool, around: _Around) -> int | Non
         earlier = _earlier(folder)
         job = _job(request, settings, work, earlier)
         folder.has_begun(job)
+        counted = Path(job.metrics) if job.metrics else None
+        if request.extract and request.to_end and not folder.complete:
+            ended = beside.to_end(work, counted, log)
+            if ended:
+                return ended
         read = prepare(settings, connection, earlier, request.to_end)
         stack.enter_context(folder)
         job = msgspec.structs.replace(
@@ -152,6 +161,9 @@ def _generation(request: Running, take_over: bool, around: _Around) -> int | Non
         jobs.write(job, job_file)
         names = [partition_name(settings.kafka_reels, number) for number in read.spans]
         board = Board.create(Path(job.board), names)
+        extraction: Workers | None = None
+        if request.extract and not request.to_end:
+            extraction = stack.enter_context(beside.extracting(work, counted))
         workers = Workers(
             [*WORKER, str(job_file)],
             job.processes,
@@ -174,7 +186,7 @@ def _generation(request: Running, take_over: bool, around: _Around) -> int | Non
                 Path(job.metrics or work),
             )
             with around.observer.watching(watched):
-                code = _watch(workers, board, job, folder, around, received)
+                code = _watch(workers, board, job, folder, around, received, extraction)
         if code == 0 and request.to_end and not received:
             folder.finish()
             results(job, log.console)
@@ -225,6 +237,7 @@ def _watch(
     folder: StateFolder,
     around: _Around,
     received: list[int],
+    extraction: Workers | None,
 ) -> int | None:
     """Look after the workers until they have ended; None where they are to be started anew."""
     assert job.kafka is not None
@@ -232,7 +245,7 @@ def _watch(
     look_s, stop_s = settings.kafka_look_seconds, settings.stop_seconds
     tidied = looked = told = time.monotonic()
     stopping: float | None = None
-    more = False
+    more = alone = False
     codes = workers.codes()
     with Display(board, Path(job.store or ""), log.console, LINE_S) as display:
         while None in codes and not any(codes):
@@ -241,7 +254,7 @@ def _watch(
             now = time.monotonic()
             around.observer.beat(stopping is not None)
             if now - tidied > TIDY_S:
-                log.hear(workers.news())
+                log.hear([*workers.news(), *(extraction.news() if extraction else ())])
                 folder.tidy()
                 tidied = now
             if now - told > LINE_S:
@@ -250,7 +263,10 @@ def _watch(
             if now - looked > look_s and not job.kafka.to_end and stopping is None:
                 more = partitions(around.connection, job.inputs[0]) > len(job.kafka.spans)
                 looked = time.monotonic()
-            if (received or more) and stopping is None:
+            if extraction is not None and extraction.codes() != [None] and stopping is None:
+                alone = True
+                beside.failed(extraction, log)
+            if (received or more or alone) and stopping is None:
                 stopping = now
                 log.tell("stopping", "info", {"signals": received, "more_partitions": more})
                 board.stop()
@@ -266,6 +282,8 @@ def _watch(
         return 1
     progress = display.progress()
     log.say("stopped", progress.line(), "info", **progress.as_dict())
+    if alone:
+        return 1
     return None if more and not received else 0
 
 
