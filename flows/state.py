@@ -277,6 +277,8 @@ def _asked(job: Job) -> dict[str, object]:
     }
     if job.kafka is not None:
         asked["--to-end"] = "given" if job.kafka.to_end else None
+    else:  # a run takes what people say while it goes on
+        asked["setting feedback"] = job.settings.get("feedback")
     settings = affecting_result(job.settings)
     return asked | {f"setting {name}": value for name, value in settings.items()}
 
