@@ -287,4 +287,4 @@ def _shown(value: object) -> str:
     """A value as its user wrote it."""
     if isinstance(value, list):
         return ",".join(map(str, value))
-    return "not given" if value is None else str(value)
+    return "not given" if value in (None, "") else str(value)

@@ -26,6 +26,7 @@ from operators.durable.fence import Fence
 from operators.exchange import Exchange, join
 from operators.feedback import Word
 from operators.kafka import partition_name
+from operators.links import Linked
 from operators.sinks.alerts import AlertsSink
 from operators.sinks.jsonl import TrendsFile
 from operators.sinks.kafka import KafkaDeadLetters, KafkaTrends
@@ -98,11 +99,15 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
     rejects: list[Sink[tuple[str, Reject]]] = []
     if job.to:
         trends.append(TrendsFile(Path(job.to), fence()))
-    stores = [Store(Path(job.store), fence())] if job.store else []
+    stores: list[Sink[tuple[str, Linked]]] = []
+    if job.store:
+        stores.append(Store(Path(job.store), fence()))
     if job.rejects:
         rejects.append(RejectsFile(Path(job.rejects), fence()))
     if job.services:
-        trends += configured(settings, place, Path(job.store or ""))
+        more_stores, more_trends = configured(settings, place, Path(job.store or ""))
+        stores += more_stores
+        trends += more_trends
     if job.kafka is None:
         source = FileSource(job.inputs, job.batch_size, board, skew)
         return Ends(
