@@ -229,7 +229,7 @@ def test_migrate_says_what_it_did(with_password: str) -> None:
     ]
     again = groundswell("migrate", settings=settings)
     assert again.stdout == first.stdout.splitlines()[-1] + "\n"
-    assert again.stdout.endswith("schema version 2\n")
+    assert again.stdout.endswith("schema version 3\n")
     assert "hidden" not in first.stdout + first.stderr
     none = groundswell("migrate", settings={"GROUNDSWELL_DATABASE_URL": ""})
     assert (none.returncode, none.stderr) == (
