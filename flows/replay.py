@@ -70,6 +70,7 @@ class Request:
     batch_size: int | None = None
     services: bool = False
     alerts: bool = False
+    scopes: tuple[str, ...] | None = None
 
 
 def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -> int:
@@ -187,7 +188,7 @@ def _job(request: Request, names: list[str], work: Path) -> Job:
 
     Where no store is asked for there is still one, to show the trends of the moment from.
     """
-    settings = every_setting.load(batch_size=request.batch_size)
+    settings = every_setting.load(batch_size=request.batch_size, scopes=request.scopes)
     return Job(
         inputs=names,
         to=absolute(request.to),
