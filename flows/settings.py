@@ -359,7 +359,7 @@ class Settings(BaseSettings):
         "",
         description="File of what people say of trends, as the radar keeps it, which is learned "
         "from: see [feedback](radar.md#feedback); empty: none.",
-        json_schema_extra=_unit("path", result=False),
+        json_schema_extra=_unit("path"),
     )
     feedback_seconds: float = Field(
         3600.0,

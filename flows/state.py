@@ -275,11 +275,10 @@ def _asked(job: Job) -> dict[str, object]:
             "given" if job.services else None
         ),
     }
+    settings = affecting_result(job.settings)
     if job.kafka is not None:
         asked["--to-end"] = "given" if job.kafka.to_end else None
-    else:  # a run takes what people say while it goes on
-        asked["setting feedback"] = job.settings.get("feedback")
-    settings = affecting_result(job.settings)
+        settings.pop("feedback", None)  # a run hears more while it goes on
     return asked | {f"setting {name}": value for name, value in settings.items()}
 
 
