@@ -5,8 +5,13 @@ A trend that people judged was told at a probability P of taking off, with what 
     P(people call it real) = 1 / (1 + exp(-(ln(P / (1 - P)) + w . x)))     w ~ N(mean, deviation^2)
 
 w is the most likely one given all that was said, found anew whenever something is said, so that a
-word can be taken back and the order of words does not matter. w . x, at most `BOUND` either way, is
-added to the log-odds of what is asked about later. As long as nothing was said it is nothing.
+word can be taken back and the order of words does not matter. To the log-odds of what is asked
+about later is added, at most `BOUND` either way,
+
+    w . x - max(0, mean of w . x over the alerts that were judged)
+
+As long as nothing was said it is nothing. Where people call nearly all alerts real it is little:
+they judge what was told, which was likely, and that says nothing of what was not.
 
 One of x is how earlier trends with the same signals were judged; that is what w counts on before
 anything else is known.
@@ -66,6 +71,8 @@ class Feedback:
         self._said: dict[str, list[int]] = {}
         """Of those: how many say real, how many noise."""
         self._weights = np.zeros(_MEAN.size)
+        self._usual = 0.0
+        """What people add to the alerts that they judge, on average; not below 0."""
         self._judged: dict[int, float] = {}
         """Signal -> how trends with it were judged, from -1 (noise) to 1."""
 
@@ -87,7 +94,7 @@ class Feedback:
         """Return the log-odds that people add to what is like this."""
         if not self._judged:
             return 0.0
-        return min(max(float((self._weights * x).sum()), -BOUND), BOUND)
+        return min(max(float((self._weights * x).sum()) - self._usual, -BOUND), BOUND)
 
     def told(self, trend: str, x: F64, log_odds: float, signals: Sequence[int]) -> None:
         """Note an alert: what was seen of it, and the log-odds of P without what people say."""
@@ -122,7 +129,7 @@ class Feedback:
             for signal in alert.signals:
                 sums.setdefault(signal, []).append((real - noise) / (real + noise + _DOUBT))
         self._judged = {signal: sum(of) / len(of) for signal, of in sums.items()}
-        self._weights = _MEAN.copy()
+        self._weights, self._usual = _MEAN.copy(), 0.0
         if not told:
             return
         x = np.stack([alert.x for alert in told])
@@ -139,3 +146,4 @@ class Feedback:
             self._weights = self._weights + step * min(1.0, _LONGEST / max(farthest, _NEAR))
             if farthest < _NEAR:
                 break
+        self._usual = max(float((x * self._weights).sum(axis=1).mean()), 0.0)
