@@ -15,8 +15,8 @@ COLUMNS: Final = (
     "acceleration_per_h2", "score", "q_value", "why", "members",
 )  # fmt: skip
 INSTALL: Final = "pip install 'groundswell[parquet]'"
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a text for a formula."""
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a spreadsheet take a text for a formula; the last four are full-width."""
 
 
 class NotInstalledError(Exception):

@@ -214,12 +214,23 @@ def test_tables_hold_all_that_is_wanted(client: Client) -> None:
     assert frame["growth"].to_list() == [float(row["growth"]) for row in rows]
 
 
-def test_a_formula_is_a_text_in_a_table(tmp_path: Path) -> None:
-    path = tmp_path / "t.db"
-    put(path, [trend(1, name="=cmd|' /C calc'!A0")])
-    with Client(application(path)) as client:
-        rows = [*csv.DictReader(io.StringIO(client.get("/v1/export.csv").text))]
-    assert rows[0]["name"].startswith("'=")
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", "\n=", "\uff1d"])
+def test_a_formula_is_a_text_in_a_table(tmp_path: Path, start: str) -> None:
+    """In whatever column, and whoever gave it: a caption, or a person with a name for a trend."""
+    path, formula = tmp_path / "t.db", f"{start}cmd|' /C calc'!A0,\"x\""
+    [member] = trend(1).members
+    texts = {"name": formula, "summary": formula, "why": formula, "category": "dance"}
+    members = (msgspec.structs.replace(member, label=formula),)
+    put(path, [trend(1, **texts, members=members), trend(2)])
+    with Client(application(path, names=tmp_path / "names.jsonl")) as client:
+        client.post("/v1/names", json={"trend_id": trend(2).trend_id, "name": f"{start}1"})
+        client.look()
+        table = client.get("/v1/export.csv").content.decode()
+    rows = {row["trend_id"]: row for row in csv.DictReader(io.StringIO(table, newline=""))}
+    assert {rows[trend(1).trend_id][name] for name in ("name", "summary", "why", "members")} == {
+        f"'{formula}"
+    }
+    assert not rows[trend(2).trend_id]["name"].startswith(start)
 
 
 def test_what_stands_above_is_the_sum_of_what_is_below(client: Client) -> None:
