@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -227,10 +228,18 @@ def test_a_formula_is_a_text_in_a_table(tmp_path: Path, start: str) -> None:
         client.look()
         table = client.get("/v1/export.csv").content.decode()
     rows = {row["trend_id"]: row for row in csv.DictReader(io.StringIO(table, newline=""))}
-    assert {rows[trend(1).trend_id][name] for name in ("name", "summary", "why", "members")} == {
-        f"'{formula}"
-    }
+    told = {rows[trend(1).trend_id][name] for name in ("name", "summary", "why", "members")}
+    assert told == {f"'{formula.replace(start[0], ' ') if start[0] < ' ' else formula}"}
     assert not rows[trend(2).trend_id]["name"].startswith(start)
+
+
+def test_a_table_holds_nothing_that_a_terminal_obeys(client: Client) -> None:
+    table = client.get("/v1/export.csv", params={"q": "drop table"}).content.decode()
+    [row] = csv.DictReader(io.StringIO(table, newline=""))
+    for name in ("name", "summary", "why", "members"):
+        assert "<script>window.owned=1</script>" in row[name]
+        assert "'; DROP TABLE trends; --" in row[name]
+    assert not re.search("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e]", table)
 
 
 def test_what_stands_above_is_the_sum_of_what_is_below(client: Client) -> None:
