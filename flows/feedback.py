@@ -6,6 +6,7 @@ two runs of the workers of which the first ended in good order, when nothing was
 is in their states.
 """
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -51,7 +52,7 @@ def has_more(source: str, folder: Path) -> bool:
 
 def read(path: Path) -> list[Word]:
     """Return the words of a copy."""
-    lines = path.read_bytes().splitlines()
+    lines = path.read_bytes().split(b"\n")
     return words_of(line for line in lines if len(line) <= MAX_LINE)
 
 
@@ -81,5 +82,8 @@ def _said(path: Path) -> bytes:
 def _write(path: Path, data: bytes) -> None:
     """Write a file whole, or leave it as it was."""
     part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
     part.replace(path)

@@ -25,10 +25,10 @@ class Word:
 
 
 def words_of(lines: Iterable[bytes]) -> list[Word]:
-    """Return what is said by lines of `Said`, in their order, as it would be of the first of them.
+    """Return what is said by lines of `Said`, in their order.
 
-    The last word of each person on a trend counts. A line that cannot be read is passed over, and
-    so is one that does not say when.
+    What the first lines say stays the same when others follow. The last word of each person on a
+    trend counts. A line that cannot be read is passed over, and so is one that does not say when.
     """
     decoder = msgspec.json.Decoder(Said)
     last: dict[tuple[str, str], Verdict] = {}

@@ -45,6 +45,8 @@ SUREST: Final = 3.0
 """Log-odds that an alert counts for at most: nothing is so sure that people could not doubt it."""
 MAX_TOLD: Final = 4096
 """Alerts that can still be judged, those told last."""
+MAX_SAID: Final = 2 * MAX_TOLD
+"""Trends of which it is kept what people say."""
 _DOUBT: Final = 1.0
 """People who say neither, added to those who judge a trend: one alone may be mistaken."""
 _STEPS: Final = 50
@@ -69,7 +71,7 @@ class Feedback:
         self._told: dict[str, _Alert] = {}
         """By trend, in the order they were told."""
         self._said: dict[str, list[int]] = {}
-        """Of those: how many say real, how many noise."""
+        """By trend, told or not: how many say real, how many noise."""
         self._weights = np.zeros(_MEAN.size)
         self._usual = 0.0
         """What people add to the alerts that they judge, on average; not below 0."""
@@ -104,26 +106,33 @@ class Feedback:
             oldest = next(iter(self._told))
             del self._told[oldest]
             self._said.pop(oldest, None)
+        if trend in self._said:
+            self._fit()
 
     def hear(self, words: Sequence[tuple[str, int, int]]) -> None:
         """Take what people said since: of which trend, how many more call it real, and noise.
 
-        What is said of a trend that was never told, or long ago, is passed over.
+        What is said of a trend that is not told yet counts when it is.
         """
-        heard = [word for word in words if word[0] in self._told]
-        for trend, real, noise in heard:
+        for trend, real, noise in words:
             said = self._said.setdefault(trend, [0, 0])
             said[0] += real
             said[1] += noise
             if said == [0, 0]:
                 del self._said[trend]
-        if heard:
+        while len(self._said) > MAX_SAID:
+            del self._said[next(iter(self._said))]
+        if any(trend in self._told for trend, *_ in words):
             self._fit()
 
     def _fit(self) -> None:
         """Find the weights and how signals are judged, of all that is said now."""
-        told = [alert for name, alert in self._told.items() if name in self._said]
-        said = [self._said[name] for name in self._told if name in self._said]
+        # Where what was said first is forgotten, less may be left than is taken back.
+        known = {name: self._said[name] for name in self._told if name in self._said}
+        told = [self._told[name] for name, said in known.items() if max(said) > 0]
+        said = [
+            (max(real, 0), max(noise, 0)) for real, noise in known.values() if real > 0 or noise > 0
+        ]
         sums: dict[int, list[float]] = {}
         for alert, (real, noise) in zip(told, said, strict=True):
             for signal in alert.signals:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from trend.feedback import BOUND, MAX_TOLD, Feedback
+from trend.feedback import BOUND, MAX_SAID, MAX_TOLD, Feedback
 from trend.kinds import HASHTAG, PHRASE, SOUND
 from trend.takeoff import FEATURES
 
@@ -104,9 +104,25 @@ def test_alerts_of_long_ago_are_forgotten_with_what_was_said_of_them() -> None:
         if number == 0:
             feedback.hear([("t0", 0, 1)])
             assert feedback.adds(seen) < 0
-    feedback.hear([("t0", 0, 1), ("t5", 1, 0)])
+    feedback.hear([("t0", 0, 5), ("t5", 1, 0)])
+    other = Feedback()
+    other.told("t5", seen, 2.0, [5])
+    other.hear([("t5", 1, 0)])
+    assert feedback.adds(seen) == other.adds(seen)
     assert len(feedback._told) == MAX_TOLD
-    assert feedback._said == {"t5": [1, 0]}
+    feedback.hear([(f"none {number}", 0, 1) for number in range(MAX_SAID + 9)])
+    assert len(feedback._said) == MAX_SAID
+    feedback.hear([("t5", -1, 1)])  # the first half of which is forgotten
+
+
+def test_what_is_said_before_a_trend_is_told_counts_when_it_is() -> None:
+    early, late = Feedback(), Feedback()
+    seen = early.seen(drawn(np.random.default_rng(1)), [1], [SOUND])
+    early.hear([("t", 0, 1)])
+    early.told("t", seen, 2.0, [1])
+    late.told("t", seen, 2.0, [1])
+    late.hear([("t", 0, 1)])
+    assert early.adds(seen) == late.adds(seen) < 0
 
 
 def test_it_goes_on_from_its_pickle() -> None:
