@@ -7,9 +7,19 @@ import pytest
 
 from benchmarks import changes
 from benchmarks.music import RATE, song, speech
-from trend.acoustics.index import add, empty, swept
+from trend.acoustics.index import (
+    HALF,
+    Buckets,
+    add,
+    bucket_of,
+    empty,
+    entry,
+    last_of,
+    sweep,
+    used_bytes,
+)
 from trend.acoustics.known import KnownSounds
-from trend.acoustics.landmarks import DENSE, THIN, landmarks
+from trend.acoustics.landmarks import DENSE, THIN, Landmarks, landmarks
 from trend.acoustics.peaks import (
     F32,
     FRAME,
@@ -177,25 +187,58 @@ def test_a_sound_that_is_used_less_is_thinned_out_and_becomes_whole_again(
     assert (faster.sound, faster.known) == (0, True)
 
 
-def test_a_full_bucket_takes_no_more(heard: list[Peaks]) -> None:
-    marks = landmarks(heard[0])
+def contents(buckets: Buckets) -> dict[int, list[int]]:
+    """The landmarks in each bucket, in their order, read block by block."""
+    found = {}
+    for bucket in np.flatnonzero(buckets.heads).tolist():
+        size = int(buckets.heads[bucket]) & 0xFFFFFF
+        block, here = int(buckets.heads[bucket]) >> 24, last_of(size)
+        words: list[int] = []
+        while block:
+            words = buckets.words[block + 1 : block + 1 + here].tolist() + words
+            block, here = int(buckets.words[block]) >> 8, int(buckets.words[block]) & 0xFF
+        assert len(words) == size
+        found[bucket] = words
+    return found
+
+
+def test_buckets_hold_what_was_added_in_its_order_however_large_they_are() -> None:
+    expected: dict[int, list[int]] = {}
     buckets = empty()
-    for sound in range(5):
-        buckets = add(buckets, sound, marks, 3)
-    assert (buckets.heads & 0xFFFFFFFF).max() == 3
+    for sound in range(400):
+        n = 7 if sound % 3 else 2
+        marks = Landmarks(*(np.full(n, value, np.int32) for value in (34, 80, 5000, 9000)))
+        marks.shape[:] = 34 * (np.arange(n) % 5)
+        buckets = add(buckets, sound, marks)
+        for shape in marks.shape.tolist():
+            word = int(entry(sound, 80, 5000, 9000))
+            expected.setdefault(int(bucket_of(shape, 5000 // HALF)), []).append(word)
+    assert max(len(words) for words in expected.values()) > 500
+    assert contents(buckets) == expected
 
 
-def test_a_sweep_leaves_what_is_kept_and_nothing_else(heard: list[Peaks]) -> None:
-    every = np.array([DENSE, 0, THIN], np.int32)
+def test_a_sweep_leaves_what_is_kept_in_its_order_and_nothing_else(heard: list[Peaks]) -> None:
+    every = np.array([DENSE, 0, THIN, DENSE, 0], np.int32)
     both, one = empty(), empty()
-    for sound, peaks_of_it in enumerate(heard[:3]):
-        both = add(both, sound, landmarks(peaks_of_it), 1 << 20)
+    for sound, peaks_of_it in enumerate(heard[:5]):
+        both = add(both, sound, landmarks(peaks_of_it))
         if step := int(every[sound]):
-            one = add(one, sound, landmarks(peaks_of_it, step), 1 << 20)
-    kept = swept(both, every)
-    sizes = kept.heads & 0xFFFFFFFF
-    assert np.array_equal(sizes, one.heads & 0xFFFFFFFF)
-    assert sizes.sum() < (both.heads & 0xFFFFFFFF).sum()
+            one = add(one, sound, landmarks(peaks_of_it, step))
+    before = used_bytes(both)
+    sweep(both, every)
+    assert contents(both) == contents(one)
+    assert used_bytes(both) < before
+
+
+def test_what_is_swept_out_makes_room(heard: list[Peaks]) -> None:
+    buckets = empty()
+    for _ in range(6):
+        buckets = add(buckets, 0, landmarks(heard[0]))
+        taken, words = used_bytes(buckets), buckets.words.size
+        sweep(buckets, np.zeros(1, np.int32))
+        assert used_bytes(buckets) == 32
+        assert contents(buckets) == {}
+    assert words < 2 * taken / 8
 
 
 @pytest.mark.parametrize(("most", "dense"), [(7, 7), (16, 4), (16, 17), (1 << 25, 100)])

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trend.acoustics.alignment import Alignment, align
-from trend.acoustics.index import MAX_SOUNDS, Buckets, add, empty, swept, used_bytes
+from trend.acoustics.index import MAX_SOUNDS, Buckets, add, empty, sweep, used_bytes
 from trend.acoustics.landmarks import DENSE, THIN, landmarks
 from trend.acoustics.peaks import FRAMES_PER_SECOND, Peaks, pack, unpack
 from trend.acoustics.proposals import propose, scratch
@@ -32,10 +32,6 @@ FEW: Final = 4 * DENSE
 FEW_LOOKED_AT: Final = 50_000
 MOST_LOOKED_AT: Final = 300_000
 """Landmarks of the index that a query looks at, with some of its own and with all."""
-VOTES: Final = 200_000
-"""Votes that a query counts at most."""
-BUCKET: Final = 4096
-"""Landmarks of one shape, pitch and span that are kept at most."""
 
 U32 = npt.NDArray[np.uint32]
 I32 = npt.NDArray[np.int32]
@@ -87,7 +83,7 @@ class KnownSounds:
         self._most = most
         self._dense = dense
         self._buckets: Buckets = empty()
-        self._room = scratch(VOTES)
+        self._room = scratch(MOST_LOOKED_AT)
         self._peaks: list[U32 | None] = []
         self._free: list[int] = []
         self._uses = np.zeros(0, np.int64)
@@ -122,7 +118,7 @@ class KnownSounds:
         self._every[sound] = DENSE
         self._uses[sound] = 0
         self._use(sound)
-        self._buckets = add(self._buckets, sound, landmarks(peaks), BUCKET)
+        self._buckets = add(self._buckets, sound, landmarks(peaks))
         return sound
 
     def match(self, peaks: Peaks) -> Match | None:
@@ -167,7 +163,7 @@ class KnownSounds:
         packed = self._peaks[sound]
         if self._every[sound] == THIN and packed is not None:
             rest = landmarks(unpack(packed), DENSE, THIN)
-            self._buckets = add(self._buckets, sound, rest, BUCKET)
+            self._buckets = add(self._buckets, sound, rest)
             self._every[sound] = DENSE
 
     def _use(self, sound: int) -> None:
@@ -194,7 +190,7 @@ class KnownSounds:
         dense = self._dense - self._dense // 8
         self._every[order[dense:keep]] = THIN
         self._uses //= 2
-        self._buckets = swept(self._buckets, self._every)
+        sweep(self._buckets, self._every)
 
 
 def evidence(found: Alignment) -> float:

@@ -1,30 +1,34 @@
 """Landmarks: three peaks each, told alike whatever the tempo and the pitch they are played at.
 
 A peak (the anchor) and two later ones within an octave: how far the two lie above or below the
-anchor (in 36ths of an octave) and when the first of them comes between the anchor and the second
-(in 32nds) stay the same when a sound is played faster, higher, or both. They are a landmark's
-shape. The anchor's pitch and the time the three span tell, beside those of a known sound with the
-same shape, by how much it was changed.
+anchor and when the first of them comes between the anchor and the second stay the same when a
+sound is played faster, higher, or both. They are a landmark's shape. Pitches of peaks are told far
+more exactly than times, so the intervals are in 171sts of an octave and the moment in 16ths. The
+anchor's pitch and the time the three span tell, beside those of a known sound with the same shape,
+by how much it was changed.
 """
 
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from trend.acoustics.peaks import FRAME, OCTAVE, Peaks
+from trend.compiled import inlined, kernel
 
-INTERVALS: Final = 36
-"""Steps of an octave in a shape."""
-MOMENTS: Final = 32
+STEP: Final = 6
+"""Of an interval in a shape, in 1024ths of an octave."""
+INTERVALS: Final = 2 * (OCTAVE // STEP) + 3
+MOMENTS: Final = 16
 """Steps of the span in a shape."""
-SHAPES: Final = (2 * INTERVALS + 1) ** 2 * (MOMENTS + 1)
+SHAPES: Final = INTERVALS**2 * (MOMENTS + 1)
 FAN: Final = 6
 """Later peaks that a peak is joined with."""
 DENSE: Final = 2
 THIN: Final = 32
 """Every how many-eth shape is kept of a sound in use, and of one that is hardly used."""
+
+MOST_FAN: Final = 16
 
 _NEAREST: Final = 4 * FRAME
 _APART: Final = 3 * FRAME
@@ -33,6 +37,7 @@ _FARTHEST: Final = 110 * FRAME
 _LEAST_INTERVAL: Final = OCTAVE * 3 // 100
 
 I32 = npt.NDArray[np.int32]
+U8 = npt.NDArray[np.uint8]
 
 
 class Landmarks(NamedTuple):
@@ -51,32 +56,57 @@ class Landmarks(NamedTuple):
     span: I32
 
 
-def landmarks(peaks: Peaks, every: int = DENSE, but: int = 0) -> Landmarks:
+_SPANS: Final = np.round(np.log2(np.maximum(1, np.arange(_FARTHEST + 1))) * OCTAVE).astype(np.int32)
+
+
+def landmarks(
+    peaks: Peaks, every: int = DENSE, but: int = 0, fan: int = FAN, asked: U8 | None = None
+) -> Landmarks:
     """Return the landmarks of `peaks` whose shapes are multiples of `every`, but not of `but`.
 
     Neighbouring shapes differ by one in each of their parts and so in the rest of the division:
     what is kept is spread evenly over all shapes, and is the same in a query.
+
+    Args:
+        fan: later peaks that a peak is joined with, at most `MOST_FAN`.
+        asked: uint8[SHAPES], not 0 for the shapes that are wanted, where that is not all.
     """
-    room = peaks.time.size * (FAN * (FAN - 1) // 2) // every * 2 + 1024
+    room = peaks.time.size * (fan * (fan - 1) // 2) // every * 2 + 1024
+    if asked is None:
+        asked = _ALL
     while True:
         found = Landmarks(*(np.empty(room, np.int32) for _ in range(4)))
-        count = _landmarks(peaks.time, peaks.pitch, every, but, *found)
+        near = np.empty(MOST_FAN, np.int64)
+        count = _landmarks(peaks.time, peaks.pitch, every, but, fan, asked, near, _SPANS, *found)
         if count <= room:
             return Landmarks(*(column[:count] for column in found))
         room = count
 
 
-@njit(cache=True, nogil=True)
+_ALL: Final = np.ones(0, np.uint8)
+
+
+@kernel
 def _landmarks(
-    time: I32, pitch: I32, every: int, but: int, shape: I32, at: I32, height: I32, span: I32
+    time: I32,
+    pitch: I32,
+    every: int,
+    but: int,
+    fan: int,
+    asked: U8,
+    near: npt.NDArray[np.int64],
+    spans: I32,
+    shape: I32,
+    at: I32,
+    height: I32,
+    span: I32,
 ) -> int:
-    near = np.empty(FAN, np.int64)
     found = 0
     for i in range(time.size):
         count = 0
         for j in range(i + 1, time.size):
             later = time[j] - time[i]
-            if later > _FARTHEST or count == FAN:
+            if later > _FARTHEST or count == fan:
                 break
             interval = abs(pitch[j] - pitch[i])
             if later >= _NEAREST and _LEAST_INTERVAL < interval < OCTAVE:
@@ -91,19 +121,19 @@ def _landmarks(
                     continue
                 two = _step(pitch[near[v]] - pitch[i])
                 moment = (2 * first * MOMENTS + whole) // (2 * whole)
-                kind = (one * (2 * INTERVALS + 1) + two) * (MOMENTS + 1) + moment
-                if kind % every or (but and kind % but == 0):
+                kind = (one * INTERVALS + two) * (MOMENTS + 1) + moment
+                if kind % every or (but and kind % but == 0) or (asked.size and not asked[kind]):
                     continue
                 if found < shape.size:
                     shape[found] = kind
                     at[found] = time[i]
                     height[found] = pitch[i]
-                    span[found] = round(np.log2(whole) * OCTAVE)
+                    span[found] = spans[whole]
                 found += 1
     return found
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _step(interval: int) -> int:
     """The interval in steps, rounded, from 0 on."""
-    return (2 * interval * INTERVALS + OCTAVE) // (2 * OCTAVE) + INTERVALS
+    return (2 * interval + 2 * OCTAVE + STEP) // (2 * STEP)
