@@ -222,7 +222,7 @@ def _sweep(heads: I64, words: U64, used: I64, every: I32, kept: U64) -> None:
         if not size:
             continue
         shape = bucket // PITCHES * DENSE
-        block = heads[bucket] >> 24
+        block = np.int64(heads[bucket] >> 24)
         here = last_of(size)
         count = 0
         left = size

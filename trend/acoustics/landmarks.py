@@ -56,6 +56,12 @@ class Landmarks(NamedTuple):
     span: I32
 
 
+def bits(wanted: npt.NDArray[np.bool_]) -> U8:
+    """Return the shapes that are wanted, a bit each: `wanted` is bool[SHAPES]."""
+    return np.packbits(wanted, bitorder="little")
+
+
+_ALL: Final = np.ones(0, np.uint8)
 _SPANS: Final = np.round(np.log2(np.maximum(1, np.arange(_FARTHEST + 1))) * OCTAVE).astype(np.int32)
 
 
@@ -68,22 +74,29 @@ def landmarks(
     what is kept is spread evenly over all shapes, and is the same in a query.
 
     Args:
+        every: a power of two.
+        but: a larger one, or 0 for none.
         fan: later peaks that a peak is joined with, at most `MOST_FAN`.
-        asked: uint8[SHAPES], not 0 for the shapes that are wanted, where that is not all.
+        asked: `bits` of the shapes that are wanted, where that is not all.
     """
     room = peaks.time.size * (fan * (fan - 1) // 2) // every * 2 + 1024
-    if asked is None:
-        asked = _ALL
     while True:
         found = Landmarks(*(np.empty(room, np.int32) for _ in range(4)))
-        near = np.empty(MOST_FAN, np.int64)
-        count = _landmarks(peaks.time, peaks.pitch, every, but, fan, asked, near, _SPANS, *found)
+        near = np.empty((MOST_FAN, 2), np.int64)
+        count = _landmarks(
+            peaks.time,
+            peaks.pitch,
+            every,
+            but,
+            fan,
+            _ALL if asked is None else asked,
+            near,
+            _SPANS,
+            *found,
+        )
         if count <= room:
             return Landmarks(*(column[:count] for column in found))
         room = count
-
-
-_ALL: Final = np.ones(0, np.uint8)
 
 
 @kernel
@@ -102,27 +115,33 @@ def _landmarks(
     span: I32,
 ) -> int:
     found = 0
+    mask = every - 1
+    unless = but - 1
     for i in range(time.size):
         count = 0
         for j in range(i + 1, time.size):
             later = time[j] - time[i]
             if later > _FARTHEST or count == fan:
                 break
-            interval = abs(pitch[j] - pitch[i])
-            if later >= _NEAREST and _LEAST_INTERVAL < interval < OCTAVE:
-                near[count] = j
+            interval = pitch[j] - pitch[i]
+            if later >= _NEAREST and _LEAST_INTERVAL < abs(interval) < OCTAVE:
+                near[count, 0] = later
+                near[count, 1] = _step(interval)
                 count += 1
-        for u in range(count):
-            first = time[near[u]] - time[i]
-            one = _step(pitch[near[u]] - pitch[i])
-            for v in range(u + 1, count):
-                whole = time[near[v]] - time[i]
-                if whole < _SHORTEST or whole - first < _APART:
+        for v in range(1, count):
+            whole = near[v, 0]
+            if whole < _SHORTEST:
+                continue
+            moments = MOMENTS / whole
+            for u in range(v):
+                first = near[u, 0]
+                if whole - first < _APART:
+                    break
+                moment = int(first * moments + 0.5)
+                kind = (near[u, 1] * INTERVALS + near[v, 1]) * (MOMENTS + 1) + moment
+                if asked.size and not asked[kind >> 3] >> (kind & 7) & 1:
                     continue
-                two = _step(pitch[near[v]] - pitch[i])
-                moment = (2 * first * MOMENTS + whole) // (2 * whole)
-                kind = (one * INTERVALS + two) * (MOMENTS + 1) + moment
-                if kind % every or (but and kind % but == 0) or (asked.size and not asked[kind]):
+                if kind & mask or (but and not kind & unless):
                     continue
                 if found < shape.size:
                     shape[found] = kind

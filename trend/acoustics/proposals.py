@@ -238,7 +238,7 @@ def _change(word: np.uint64, pitch: int, span: int) -> tuple[np.int64, np.int64]
 
 
 @inlined
-def _begin(word: np.uint64, tempo: np.int64, time: int) -> int:
+def _begin(word: np.uint64, tempo: np.int64, time: int) -> np.int64:
     """Where in the known sound the query begins, in eighths of a frame."""
     known = np.int64((word >> np.uint64(24)) & np.uint64(0xFFFF)) * FRAME + FRAME // 2
     return known - np.int64(_RATIOS[tempo + REACH] * time)
@@ -347,10 +347,14 @@ def _mean(
     seed = -1
     for j in range(count):
         h = kept[j]
-        if np.int64(words[h] >> np.uint64(40)) == sound and cells[h] == cell and (
-            seed < 0
-            or words[h] < words[seed]
-            or (words[h] == words[seed] and marks[h] < marks[seed])
+        if (
+            np.int64(words[h] >> np.uint64(40)) == sound
+            and cells[h] == cell
+            and (
+                seed < 0
+                or words[h] < words[seed]
+                or (words[h] == words[seed] and marks[h] < marks[seed])
+            )
         ):
             seed = h
     first = marks[seed]
@@ -372,7 +376,9 @@ def _mean(
     middle_t = _median(spread[0], n) + tempo - _NEAR
     middle_p = _median(spread[1], n) + height - _NEAR
     told = 0
-    sum_t = sum_p = sum_b = 0
+    sum_t = np.int64(0)
+    sum_p = np.int64(0)
+    sum_b = np.int64(0)
     for j in range(count):
         h = kept[j]
         if np.int64(words[h] >> np.uint64(40)) != sound:
