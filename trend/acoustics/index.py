@@ -223,7 +223,7 @@ def _sweep(heads: I64, words: U64, used: I64, every: I32, kept: U64) -> None:
             continue
         shape = bucket // PITCHES * DENSE
         block = np.int64(heads[bucket] >> 24)
-        here = last_of(size)
+        here = np.int64(last_of(size))
         count = 0
         left = size
         while block:
@@ -240,7 +240,7 @@ def _sweep(heads: I64, words: U64, used: I64, every: I32, kept: U64) -> None:
             words[block] = np.uint64(used[1 + kind])
             used[1 + kind] = block
             used[_FREE] += long
-            block = before >> 8
+            block = np.int64(before >> 8)
             here = before & 0xFF
         heads[bucket] = 0
         for k in range(count - 1, -1, -1):
