@@ -14,6 +14,7 @@ landmarks in the index; one that is used less keeps a part of them, with which a
 was, or nearly so, is still found, and has all of them again when it is.
 """
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -21,7 +22,15 @@ import numpy.typing as npt
 
 from trend.acoustics.alignment import Alignment, align
 from trend.acoustics.index import MAX_SOUNDS, Buckets, add, empty, sweep, used_bytes
-from trend.acoustics.landmarks import DENSE, SHAPES, THIN, Landmarks, bits, landmarks
+from trend.acoustics.landmarks import (
+    DENSE,
+    SHAPES,
+    THIN,
+    Landmarks,
+    bits,
+    landmarks,
+    landmarks_around,
+)
 from trend.acoustics.peaks import FRAME, FRAMES_PER_SECOND, Peaks
 from trend.acoustics.proposals import propose, scratch
 from trend.acoustics.squeezed import squeeze, stretch
@@ -46,6 +55,13 @@ PROMISING: Final = 3.0
 """Evidence of a window from which on the whole query is laid on a sound."""
 BY_SHAPE: Final = 3
 """Queries that have only the shapes indexed that they ask for."""
+
+LOOKS: Final[tuple[tuple[Callable[[Peaks], Landmarks], int], ...]] = (
+    (lambda part: landmarks(part, FEW), FEW_LOOKED_AT),
+    (landmarks, MOST_LOOKED_AT),
+    (lambda part: landmarks_around(part, THIN), MOST_LOOKED_AT),
+)
+"""How a query is looked for, until it is found: the last is for sounds with few landmarks."""
 
 U8 = npt.NDArray[np.uint8]
 
@@ -140,15 +156,17 @@ class KnownSounds:
     def match(self, peaks: Peaks) -> Match | None:
         """Return the sound that fits best, or None where nothing is alike. It is not yet used.
 
-        A part of the landmarks is enough for most queries; all are asked when it was not.
+        A part of the landmarks is enough for most queries; all are asked when it was not, and
+        those that nearly are ones where there are sounds of which a part is kept.
         """
         parts = windows(peaks)
         if self._indexed is not None:
             self._ask(parts)
         best: _Found | None = None
-        for every, most in ((FEW, FEW_LOOKED_AT), (DENSE, MOST_LOOKED_AT)):
+        looks = LOOKS if len(self) > self.dense() else LOOKS[:2]
+        for marks_of, most in looks:
             for part in parts:
-                found = self._best(peaks, part, every, most)
+                found = self._best(peaks, part, marks_of(part), most)
                 if best is None or (found is not None and found.weight > best.weight):
                     best = found
                 if best is not None and best.weight >= SURE:
@@ -166,10 +184,10 @@ class KnownSounds:
             begin=best.place.begin / FRAMES_PER_SECOND,
         )
 
-    def _best(self, peaks: Peaks, part: Peaks, every: int, most: int) -> "_Found | None":
+    def _best(self, peaks: Peaks, part: Peaks, marks: Landmarks, most: int) -> "_Found | None":
         """The sound on which the query fits best of those that a window of it proposes."""
         best: _Found | None = None
-        proposed = propose(self._buckets, landmarks(part, every), self._room, most)
+        proposed = propose(self._buckets, marks, self._room, most)
         for sound, _, tempo, pitch, begin in zip(*proposed, strict=True):
             known = self._known(int(sound))
             found = align(part, known, float(tempo), float(pitch), float(begin))
@@ -196,6 +214,7 @@ class KnownSounds:
             wanted = np.zeros(SHAPES, bool)
             for part in parts:
                 wanted[landmarks(part).shape] = True
+                wanted[landmarks_around(part, THIN).shape] = True
             new = bits(wanted) & ~self._indexed
             self._indexed |= new
         else:

@@ -28,8 +28,6 @@ DENSE: Final = 2
 THIN: Final = 32
 """Every how many-eth shape is kept of a sound in use, and of one that is hardly used."""
 
-MOST_FAN: Final = 16
-
 _NEAREST: Final = 4 * FRAME
 _APART: Final = 3 * FRAME
 _SHORTEST: Final = 12 * FRAME
@@ -37,6 +35,7 @@ _FARTHEST: Final = 110 * FRAME
 _LEAST_INTERVAL: Final = OCTAVE * 3 // 100
 
 I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
 
 
@@ -65,9 +64,7 @@ _ALL: Final = np.ones(0, np.uint8)
 _SPANS: Final = np.round(np.log2(np.maximum(1, np.arange(_FARTHEST + 1))) * OCTAVE).astype(np.int32)
 
 
-def landmarks(
-    peaks: Peaks, every: int = DENSE, but: int = 0, fan: int = FAN, asked: U8 | None = None
-) -> Landmarks:
+def landmarks(peaks: Peaks, every: int = DENSE, but: int = 0, asked: U8 | None = None) -> Landmarks:
     """Return the landmarks of `peaks` whose shapes are multiples of `every`, but not of `but`.
 
     Neighbouring shapes differ by one in each of their parts and so in the rest of the division:
@@ -76,24 +73,26 @@ def landmarks(
     Args:
         every: a power of two.
         but: a larger one, or 0 for none.
-        fan: later peaks that a peak is joined with, at most `MOST_FAN`.
         asked: `bits` of the shapes that are wanted, where that is not all.
     """
-    room = peaks.time.size * (fan * (fan - 1) // 2) // every * 2 + 1024
+    return _made(peaks, every, but, _ALL if asked is None else asked, around=False)
+
+
+def landmarks_around(peaks: Peaks, every: int) -> Landmarks:
+    """Return the landmarks of `peaks`, and with each those of the shapes that it nearly has.
+
+    There are eight of each: for few are multiples of `every`, and a query is to find those few
+    though its peaks lie a little elsewhere.
+    """
+    return _made(peaks, every, 0, _ALL, around=True)
+
+
+def _made(peaks: Peaks, every: int, but: int, asked: U8, *, around: bool) -> Landmarks:
+    room = peaks.time.size * (FAN * (FAN - 1) // 2) // every * (16 if around else 2) + 1024
+    near = np.empty((FAN, 3), np.int64)
     while True:
         found = Landmarks(*(np.empty(room, np.int32) for _ in range(4)))
-        near = np.empty((MOST_FAN, 2), np.int64)
-        count = _landmarks(
-            peaks.time,
-            peaks.pitch,
-            every,
-            but,
-            fan,
-            _ALL if asked is None else asked,
-            near,
-            _SPANS,
-            *found,
-        )
+        count = _landmarks(peaks.time, peaks.pitch, every, but, asked, around, near, _SPANS, *found)
         if count <= room:
             return Landmarks(*(column[:count] for column in found))
         room = count
@@ -105,9 +104,9 @@ def _landmarks(
     pitch: I32,
     every: int,
     but: int,
-    fan: int,
     asked: U8,
-    near: npt.NDArray[np.int64],
+    around: bool,
+    near: I64,
     spans: I32,
     shape: I32,
     at: I32,
@@ -118,16 +117,7 @@ def _landmarks(
     mask = every - 1
     unless = but - 1
     for i in range(time.size):
-        count = 0
-        for j in range(i + 1, time.size):
-            later = time[j] - time[i]
-            if later > _FARTHEST or count == fan:
-                break
-            interval = pitch[j] - pitch[i]
-            if later >= _NEAREST and _LEAST_INTERVAL < abs(interval) < OCTAVE:
-                near[count, 0] = later
-                near[count, 1] = _step(interval)
-                count += 1
+        count = _later(time, pitch, i, near)
         for v in range(1, count):
             whole = near[v, 0]
             if whole < _SHORTEST:
@@ -137,19 +127,55 @@ def _landmarks(
                 first = near[u, 0]
                 if whole - first < _APART:
                     break
-                moment = int(first * moments + 0.5)
-                kind = (near[u, 1] * INTERVALS + near[v, 1]) * (MOMENTS + 1) + moment
+                moment = first * moments
+                kind = _shape(near[u, 1], near[v, 1], int(moment + 0.5))
                 if asked.size and not asked[kind >> 3] >> (kind & 7) & 1:
                     continue
-                if kind & mask or (but and not kind & unless):
-                    continue
-                if found < shape.size:
-                    shape[found] = kind
-                    at[found] = time[i]
-                    height[found] = pitch[i]
-                    span[found] = spans[whole]
-                found += 1
+                for other in range(8 if around else 1):
+                    if other:
+                        kind = _other(near[u], near[v], moment, other)
+                    if kind & mask or (but and not kind & unless):
+                        continue
+                    if found < shape.size:
+                        shape[found] = kind
+                        at[found] = time[i]
+                        height[found] = pitch[i]
+                        span[found] = spans[whole]
+                    found += 1
     return found
+
+
+@inlined
+def _later(time: I32, pitch: I32, i: int, near: I64) -> int:
+    """The peaks that one is joined with: how much later, and the interval and its neighbour."""
+    count = 0
+    for j in range(i + 1, time.size):
+        later = time[j] - time[i]
+        if later > _FARTHEST or count == FAN:
+            break
+        interval = pitch[j] - pitch[i]
+        if later >= _NEAREST and _LEAST_INTERVAL < abs(interval) < OCTAVE:
+            near[count, 0] = later
+            near[count, 1] = _step(interval)
+            near[count, 2] = _step(interval + STEP // 2)
+            if near[count, 2] == near[count, 1]:
+                near[count, 2] = _step(interval - STEP // 2)
+            count += 1
+    return count
+
+
+@inlined
+def _other(first: I64, last: I64, moment: float, other: int) -> int:
+    """The shape of which those parts are the neighbour that is told by a bit."""
+    here = int(moment + 0.5)
+    if other & 4:
+        here = int(moment + 1.0) if moment >= here else int(moment)
+    return _shape(first[1 + (other & 1)], last[1 + (other >> 1 & 1)], here)
+
+
+@inlined
+def _shape(one: int, two: int, moment: int) -> int:
+    return (one * INTERVALS + two) * (MOMENTS + 1) + moment
 
 
 @inlined
