@@ -92,10 +92,23 @@ def _words(count: int) -> U64:
     return np.frombuffer(block, np.uint64)
 
 
+def _moved(words: U64, count: int) -> U64:
+    """Return the words in more room; their old memory goes bit by bit, so that it is not double."""
+    grown = _words(count)
+    step = _LARGE // 8
+    for begin in range(0, words.size, step):
+        part = words[begin : begin + step]
+        grown[begin : begin + part.size] = part
+        block = getattr(words.base, "obj", None)
+        if isinstance(block, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            block.madvise(mmap.MADV_DONTNEED, 8 * begin, part.nbytes)
+    return grown
+
+
 def add(buckets: Buckets, sound: int, marks: Landmarks) -> Buckets:
     """Return the buckets with the landmarks of a sound in them: the same, or larger ones.
 
-    Raises ValueError where `sound` is not in [0, MAX_SOUNDS).
+    Those that are given are of no use afterwards. Raises ValueError where `sound` is not in [0, MAX_SOUNDS).
     """
     if not 0 <= sound < MAX_SOUNDS:
         raise ValueError(f"sound: expected 0 to {MAX_SOUNDS - 1}, got {sound}")
@@ -104,9 +117,8 @@ def add(buckets: Buckets, sound: int, marks: Landmarks) -> Buckets:
         begin = _add(*buckets, sound, *marks, begin)
         if begin == marks.shape.size:
             return buckets
-        words = _words(buckets.words.size * 3 // 2 + 2 * _WORDS)
-        words[: buckets.words.size] = buckets.words
-        buckets = buckets._replace(words=words)
+        more = _moved(buckets.words, buckets.words.size * 3 // 2 + 2 * _WORDS)
+        buckets = buckets._replace(words=more)
 
 
 def used_bytes(buckets: Buckets) -> int:

@@ -263,7 +263,8 @@ class KnownSounds:
         dense = self._dense - self._dense // 8
         self._every[order[dense:keep]] = THIN
         self._uses //= 2
-        sweep(self._buckets, self._every)
+        if self._indexed is None or self._asked:
+            sweep(self._buckets, self._every)
 
 
 class _Found(NamedTuple):
