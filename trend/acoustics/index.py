@@ -108,7 +108,9 @@ def _moved(words: U64, count: int) -> U64:
 def add(buckets: Buckets, sound: int, marks: Landmarks) -> Buckets:
     """Return the buckets with the landmarks of a sound in them: the same, or larger ones.
 
-    Those that are given are of no use afterwards. Raises ValueError where `sound` is not in [0, MAX_SOUNDS).
+    Those that are given are of no use afterwards.
+
+    Raises ValueError where `sound` is not in [0, MAX_SOUNDS).
     """
     if not 0 <= sound < MAX_SOUNDS:
         raise ValueError(f"sound: expected 0 to {MAX_SOUNDS - 1}, got {sound}")

@@ -14,7 +14,9 @@ landmarks in the index; one that is used less keeps a part of them, with which a
 was, or nearly so, is still found, and has all of them again when it is.
 """
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -55,6 +57,9 @@ PROMISING: Final = 3.0
 """Evidence of a window from which on the whole query is laid on a sound."""
 BY_SHAPE: Final = 3
 """Queries that have only the shapes indexed that they ask for."""
+AT_ONCE: Final = 256
+MOST_THREADS: Final = 8
+"""Sounds whose landmarks are held at once while many are indexed, and threads that find them."""
 
 LOOKS: Final[tuple[tuple[Callable[[Peaks], Landmarks], int], ...]] = (
     (lambda part: landmarks(part, FEW), FEW_LOOKED_AT),
@@ -221,9 +226,16 @@ class KnownSounds:
             self._buckets = empty()
             self._indexed = None
         self._asked += 1
-        for sound in np.flatnonzero(self._every).tolist():
-            known = self._known(sound)
-            self._index(sound, landmarks(known, int(self._every[sound]), asked=new))
+        sounds = np.flatnonzero(self._every).tolist()
+        with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+            for begin in range(0, len(sounds), AT_ONCE):
+                some = sounds[begin : begin + AT_ONCE]
+                marks = pool.map(lambda sound: self._marks(sound, new), some)
+                for sound, found in zip(some, marks, strict=True):
+                    self._index(sound, found)
+
+    def _marks(self, sound: int, asked: U8 | None) -> Landmarks:
+        return landmarks(self._known(sound), int(self._every[sound]), asked=asked)
 
     def _index(self, sound: int, marks: Landmarks) -> None:
         self._buckets = add(self._buckets, sound, marks)
