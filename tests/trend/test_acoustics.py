@@ -18,8 +18,8 @@ from trend.acoustics.index import (
     sweep,
     used_bytes,
 )
-from trend.acoustics.known import KnownSounds
-from trend.acoustics.landmarks import DENSE, THIN, Landmarks, landmarks
+from trend.acoustics.known import BY_SHAPE, KnownSounds, windows
+from trend.acoustics.landmarks import DENSE, THIN, Landmarks, landmarks, landmarks_around
 from trend.acoustics.peaks import (
     F32,
     FRAME,
@@ -34,6 +34,8 @@ from trend.acoustics.peaks import (
 from trend.acoustics.peaks import (
     RATE as HEARD_RATE,
 )
+from trend.acoustics.proposals import propose, scratch
+from trend.acoustics.squeezed import squeeze, stretch
 
 SECONDS = 20
 KNOWN = 6
@@ -245,3 +247,72 @@ def test_what_is_swept_out_makes_room(heard: list[Peaks]) -> None:
 def test_bounds_that_cannot_be_are_refused(most: int, dense: int) -> None:
     with pytest.raises(ValueError, match="expected"):
         KnownSounds(most, dense)
+
+
+def test_what_is_told_does_not_depend_on_the_order_in_a_bucket(heard: list[Peaks]) -> None:
+    forth, back = empty(), empty()
+    room = scratch(300_000)
+    for sound in range(KNOWN):
+        forth = add(forth, sound, landmarks(heard[sound]))
+    for sound in reversed(range(KNOWN)):
+        marks = landmarks(heard[sound])
+        back = add(back, sound, Landmarks(*(column[::-1].copy() for column in marks)))
+    for one in heard:
+        asked = landmarks(one)
+        for most in (1_000, 300_000):
+            for ours, theirs in zip(
+                propose(forth, asked, room, most), propose(back, asked, room, most), strict=True
+            ):
+                assert np.array_equal(ours, theirs)
+
+
+def test_an_index_made_as_it_is_asked_tells_what_a_whole_one_tells(heard: list[Peaks]) -> None:
+    """The first queries have only their own shapes indexed, whatever happens between them."""
+    lazy, whole = KnownSounds(most=64, dense=8), KnownSounds(most=64, dense=8)
+    for sounds in (lazy, whole):
+        for one in heard[:4]:
+            sounds.add(one)
+    for _ in range(BY_SHAPE + 1):
+        whole.match(heard[8])
+    assert lazy.memory() < whole.memory()
+    for number, one in enumerate(heard):
+        assert lazy.match(one) == whole.match(one)
+        for sounds in (lazy, whole):
+            sounds.use(number % 4)
+            sounds.add(heard[4 + number % 5])
+    assert lazy.memory() == whole.memory()
+
+
+def test_a_long_query_is_found_by_any_part_and_told_from_its_beginning(songs: list[F32]) -> None:
+    long = np.concatenate([songs[0], songs[1], songs[2]])
+    sounds = KnownSounds()
+    for one in songs[2:5]:
+        sounds.add(peaks(one))
+    number = sounds.add(peaks(long))
+    match = sounds.match(peaks(changes.speed(long, 0.8)))
+    assert match is not None
+    assert (match.sound, match.known) == (number, True)
+    assert match.speed == pytest.approx(0.8, rel=0.002)
+    assert match.begin == pytest.approx(0, abs=0.2)
+    parts = windows(peaks(long))
+    assert 2 <= len(parts) <= 4
+    assert parts[0].time[0] < FRAMES_PER_SECOND * FRAME
+    assert parts[-1].time[-1] > (3 * SECONDS - 1) * FRAMES_PER_SECOND * FRAME
+
+
+@pytest.mark.parametrize("gap", [1, 1022, 1023, 1024, 5000])
+def test_squeezed_peaks_come_back(gap: int, heard: list[Peaks]) -> None:
+    times = np.arange(1, 40, dtype=np.int32) * gap
+    for one in (*heard, Peaks(times, np.full(39, 5000, np.int32)), Peaks(times[:0], times[:0])):
+        again = stretch(squeeze(one))
+        assert np.array_equal(again.time, one.time)
+        assert np.array_equal(again.pitch, one.pitch)
+
+
+def test_landmarks_around_those_of_a_query_have_them_and_their_neighbours(
+    heard: list[Peaks],
+) -> None:
+    exact, around = landmarks(heard[0], THIN), landmarks_around(heard[0], THIN)
+    have = {*zip(*(column.tolist() for column in around), strict=True)}
+    assert {*zip(*(column.tolist() for column in exact), strict=True)} <= have
+    assert 4 < around.shape.size / exact.shape.size < 12

@@ -68,6 +68,7 @@ LOOKS: Final[tuple[tuple[Callable[[Peaks], Landmarks], int], ...]] = (
 )
 """How a query is looked for, until it is found: the last is for sounds with few landmarks."""
 
+I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
 
 
@@ -266,17 +267,21 @@ class KnownSounds:
     def _sweep(self) -> None:
         """Let an eighth of the sounds go if there are too many, and thin out those used less."""
         alive = np.flatnonzero(self._every)
-        order = alive[np.lexsort((-self._last[alive], -self._uses[alive]))]
-        keep = self._most - self._most // 8 if order.size >= self._most else order.size
-        for sound in order[keep:]:
-            self._peaks[sound] = None
-            self._free.append(int(sound))
-        self._every[order[keep:]] = 0
-        dense = self._dense - self._dense // 8
-        self._every[order[dense:keep]] = THIN
+        if alive.size >= self._most:
+            gone = self._ranked(alive)[self._most - self._most // 8 :]
+            for sound in gone.tolist():
+                self._peaks[sound] = None
+                self._free.append(sound)
+            self._every[gone] = 0
+        dense = np.flatnonzero(self._every == DENSE)
+        self._every[self._ranked(dense)[self._dense - self._dense // 8 :]] = THIN
         self._uses //= 2
         if self._indexed is None or self._asked:
             sweep(self._buckets, self._every)
+
+    def _ranked(self, sounds: I64) -> I64:
+        """The sounds, those used most and last first."""
+        return sounds[np.lexsort((-self._last[sounds], -self._uses[sounds]))]
 
 
 class _Found(NamedTuple):
