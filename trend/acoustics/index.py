@@ -225,8 +225,15 @@ def sweep(buckets: Buckets, every: I32) -> None:
     Args:
         every: int32[sounds], every how many-eth shape of a sound is kept; 0 keeps none.
     """
-    most = int((buckets.heads & _SIZE).max())
-    _sweep(*buckets, every, np.empty(most, np.uint64))
+    _sweep(*buckets, every, np.empty(_largest(buckets.heads), np.uint64))
+
+
+@kernel
+def _largest(heads: I64) -> int:
+    most = 0
+    for bucket in range(heads.size):
+        most = max(most, heads[bucket] & _SIZE)
+    return most
 
 
 @kernel
