@@ -4,6 +4,8 @@ CLIP has a tower for texts in the space of its tower for pictures. Each descript
 categories is put there once; a category is the mean of its descriptions.
 """
 
+import contextlib
+import hashlib
 import tomllib
 from collections.abc import Sequence
 from importlib.resources import files
@@ -122,23 +124,14 @@ class Categories:
 
     Args:
         read: the file of categories.
-        tower: the text tower, of int64 or int32 [n, context].
-        tokens: for it.
+        vectors: of each category, float32 [categories, width], of unit length.
         scale: what cosines are multiplied by before they become probabilities.
     """
 
-    def __init__(self, read: Prompts, tower: Session, tokens: Tokens, scale: float) -> None:
+    def __init__(self, read: Prompts, vectors: F32, scale: float) -> None:
         self.names = [*read.categories]
         self._least, self._scale = read.least, scale
-        rows = []
-        for name in self.names:
-            texts = [
-                template.replace("{}", text)
-                for text in read.categories[name]
-                for template in read.templates
-            ]
-            rows.append(unit(tower(tokens(texts).astype(tower.dtype))).mean(axis=0))
-        self._vectors = unit(np.array(rows, np.float32))
+        self._vectors = vectors
 
     def of(self, vectors: F32) -> list[Category | None]:
         """Return what each vector, float32 [n, width] of unit length, is about, if anything."""
@@ -153,13 +146,31 @@ class Categories:
         return found
 
 
-def opened(read: Prompts, folder: Path, card: Card, name: str, threads: int = 0) -> Categories:
+def embedded(read: Prompts, tower: Session, tokens: Tokens) -> F32:
+    """Return the vector of each category, float32 [categories, width]: the mean of its texts'."""
+    rows = []
+    for texts in read.categories.values():
+        said = [one.replace("{}", text) for text in texts for one in read.templates]
+        rows.append(unit(tower(tokens(said).astype(tower.dtype))).mean(axis=0))
+    return unit(np.array(rows, np.float32))
+
+
+def opened(
+    read: Prompts, folder: Path, card: Card, name: str, *, threads: int = 0, digest: str = ""
+) -> Categories:
     """Return the categories by the text tower of a model in a folder, which is let go again.
+
+    With the `digest` of the tower their vectors are kept beside the folder, for a hundred texts
+    take seconds.
 
     Raises `MissingError` where the model has no text tower, `ModelError` where it cannot be used.
     """
     if card.text is None:
         raise MissingError(f"needs the text tower of the model {name}, which has none")
+    asked = hashlib.sha256(msgspec.json.encode([digest, read.categories, read.templates]))
+    kept = folder.parent / f"categories-{asked.hexdigest()[:32]}.npy"
+    if digest and (vectors := _read(kept, len(read.categories))) is not None:
+        return Categories(read, vectors, card.scale)
     tokens = Tokens(folder / card.tokenizer, card.context)
     tower = Session(
         folder / card.text,
@@ -170,6 +181,19 @@ def opened(read: Prompts, folder: Path, card: Card, name: str, threads: int = 0)
         batch=16,
     )
     try:
-        return Categories(read, tower, tokens, card.scale)
+        vectors = embedded(read, tower, tokens)
     finally:
         tower.close()
+    if digest:
+        with contextlib.suppress(OSError):  # without, it takes its time again
+            np.save(kept, vectors)
+    return Categories(read, vectors, card.scale)
+
+
+def _read(kept: Path, categories: int) -> F32 | None:
+    try:
+        vectors: F32 = np.load(kept, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    whole = vectors.dtype == np.float32 and vectors.ndim == 2 and len(vectors) == categories
+    return vectors if whole and np.isfinite(vectors).all() else None

@@ -48,7 +48,8 @@ def export(
         tokenizer = open_clip.get_tokenizer(architecture)
         seen = open_clip.get_model_preprocess_cfg(model)
     except Exception as error:  # open_clip raises what it likes, for names and files alike
-        raise ExportError(f"{architecture} of {weights or 'random weights'}: {error}") from None
+        said = f"{architecture} of {weights or 'random weights'}: {error}"
+        raise ExportError(said[:300]) from None
     size = seen["size"]
     size = size if isinstance(size, int) else size[0]
     if not isinstance(tokenizer, open_clip.tokenizer.SimpleTokenizer):

@@ -1,9 +1,9 @@
 """The models that features are made with: which there are, where they lie, and that they are whole.
 
 A folder holds a folder a model and `models.lock.json`, which says of each file how long it is and
-its SHA-256, and where it came from. A model that is pulled the first time is recorded there; from
-then on nothing else is taken for it, neither when it is pulled again nor when it is loaded. Copied
-to other machines, or kept in a repository, the lock makes all of them use the same models.
+its SHA-256, and where it came from. What is to be pulled is known by its commit and digests too
+(`KNOWN`); what is taken all the same, copied or exported is recorded in the lock, and from then on
+nothing else is taken for it, neither when it is pulled again nor when it is loaded.
 
 >>> KNOWN["whisper-tiny"].kind
 'speech'
@@ -57,6 +57,10 @@ class Card:
     tokenizer: str = "tokenizer.json"
 
 
+Pin = tuple[str, int]
+"""SHA-256 of a file, in hexadecimal, and how many bytes it has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """A model that can be pulled by its name.
@@ -64,28 +68,55 @@ class Known:
     Attributes:
         kind: `visual` or `speech`.
         repository: on the hub of models.
-        files: of it that are needed.
+        revision: of it; a commit.
+        files: of it that are needed, and what they must be; None: what the first pull finds.
         about: in a few words.
         card: of a CLIP model.
     """
 
     kind: str
     repository: str
-    files: tuple[str, ...]
+    revision: str
+    files: Mapping[str, Pin | None]
     about: str
     card: Card | None = None
 
 
-def _whisper(size: str, about: str) -> Known:
-    files = ("config.json", "model.bin", "tokenizer.json", "vocabulary.txt")
-    return Known("speech", f"Systran/faster-whisper-{size}", files, about)
+def _whisper(size: str, revision: str, config: Pin, model: Pin, about: str) -> Known:
+    files: dict[str, Pin | None] = {
+        "config.json": config,
+        "model.bin": model,
+        "tokenizer.json": (
+            "fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab",
+            2_203_239,
+        ),
+        "vocabulary.txt": (
+            "34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913",
+            459_861,
+        ),
+    }
+    return Known("speech", f"Systran/faster-whisper-{size}", revision, files, about)
 
 
 KNOWN: Final[Mapping[str, Known]] = {
     "clip-vit-b-32": Known(
         "visual",
         "Xenova/clip-vit-base-patch32",
-        ("onnx/vision_model.onnx", "onnx/text_model.onnx", "tokenizer.json"),
+        "d15189d7028b43f1d3e65039190477f6af591c2a",
+        {
+            "onnx/vision_model.onnx": (
+                "fd6e1402a588279d1723c7534d4bcba5bc0b14b47dfab0e46f8c47b8270d7d40",
+                351_685_709,
+            ),
+            "onnx/text_model.onnx": (
+                "3f6571f5bad13a97c469c1622e1cfc4d9aef78b79fdbfcff804ca357bfada8cc",
+                254_058_553,
+            ),
+            "tokenizer.json": (
+                "f7f3b7af117d467b58374797691a6438d3e6b9e9cef800dfd5dced7f697a90cd",
+                2_224_119,
+            ),
+        },
         "CLIP ViT-B/32 of OpenAI, 512 numbers, both towers as ONNX",
         Card(
             image="onnx/vision_model.onnx",
@@ -94,9 +125,27 @@ KNOWN: Final[Mapping[str, Known]] = {
             text_output="text_embeds",
         ),
     ),
-    "whisper-tiny": _whisper("tiny", "speech in about 100 languages, quick and rough"),
-    "whisper-base": _whisper("base", "speech in about 100 languages"),
-    "whisper-small": _whisper("small", "speech in about 100 languages, better, slower"),
+    "whisper-tiny": _whisper(
+        "tiny",
+        "d90ca5fe260221311c53c58e660288d3deb8d356",
+        ("a73a28cdfe1c43ccc7202fa333d1f89c202477271407ae9a7f19afa52039cac8", 2_249),
+        ("dcb76c6586fc06cbdac6dd21f14cfd129cc4cdd9dce19bf4ffa62e59cbe6e6d1", 75_538_270),
+        "speech in about 100 languages, quick and rough",
+    ),
+    "whisper-base": _whisper(
+        "base",
+        "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66",
+        ("56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a", 2_309),
+        ("d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9", 145_217_532),
+        "speech in about 100 languages",
+    ),
+    "whisper-small": _whisper(
+        "small",
+        "536b0662742c02347bc0e980a01041f333bce120",
+        ("b55496ac7940a7ae47d2c01eab40edfd8701feec1229d9cce3b40014383fb828", 2_370),
+        ("3e305921506d8872816023e4c273e75d2419fb89b24da97b4fe7bce14170d671", 483_546_902),
+        "speech in about 100 languages, better, slower",
+    ),
 }
 
 
@@ -108,13 +157,13 @@ class Locked:
         kind: `visual` or `speech`.
         source: where it came from.
         revision: of that source; empty where there is none.
-        files: name to [SHA-256, bytes].
+        files: by name.
     """
 
     kind: str
     source: str
     revision: str
-    files: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    files: Mapping[str, Pin] = field(default_factory=dict)
 
 
 def home(setting: str) -> Path:
@@ -152,13 +201,12 @@ class Store:
         locked = self.locked.get(name)
         if locked is None:
             raise MissingError(
-                f"needs the model {name}, which is not in {self.folder}: groundswell models pull "
-                f"{name}"
+                f"needs the model {name}, which is not in {self.folder}: {_remedy(name)}"
             )
         if locked.kind != kind:
             raise MissingError(f"needs a {kind} model, and {name} is a {locked.kind} model")
         if wrong := self.wrong(name):
-            raise DamagedError(f"model {name}: {wrong[0]}; groundswell models pull {name}")
+            raise DamagedError(f"model {name}: {wrong[0]}: {_remedy(name)}")
         return self.folder / name, locked
 
     def card(self, name: str) -> Card:
@@ -215,6 +263,12 @@ class Store:
             return {}
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise DamagedError(f"{self.folder / LOCK} cannot be read: {error}") from None
+
+
+def _remedy(name: str) -> str:
+    if name in KNOWN:
+        return f"groundswell models pull {name}"
+    return "groundswell models list shows those that can be used, models export makes others"
 
 
 def _inside(file: str) -> str:

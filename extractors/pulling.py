@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from extractors.media import MissingError
-from extractors.models import CARD, Known, Locked, Store, digest, write_card
+from extractors.models import CARD, Known, Locked, Pin, Store, digest, write_card
 
 if TYPE_CHECKING:
     import httpx
@@ -52,7 +52,7 @@ def pull(
         hub: address of the hub.
         most_mb: size of a file.
         tell: is told how far it is.
-        update: take what the hub has now; otherwise only what the lock says, where it says it.
+        update: take what the hub has now; otherwise only what the lock says, or else `known`.
         wait_s: seconds before the second try, twice as long before each further one.
 
     Raises `PullError`, `MissingError` without httpx.
@@ -66,23 +66,23 @@ def pull(
     commits: list[str] = []
     with httpx.Client(follow_redirects=True, timeout=TIMEOUT_S) as client:
         for file in known.files:
-            expected = locked.files.get(file) if locked else None
+            expected, whose = (None, "") if update else _expected(known, locked, file)
             if expected and _whole(folder / file, expected):
                 continue
-            revision = locked.revision if locked and locked.revision else NEWEST
+            revision = NEWEST if update else _revision(known, locked)
             address = f"{hub.rstrip('/')}/{known.repository}/resolve/{revision}/{file}"
             fetch = _Fetch(client, address, folder / f"{file}.part", most_mb << 20, tell, file)
             fetch.all(wait_s)
             claimed = expected[0] if expected else fetch.claimed
             if claimed and (seen := digest(fetch.part)) != claimed:
                 fetch.part.unlink()
-                said = "the lock says" if expected else "the hub says"
                 raise PullError(
-                    f"{address}: has the SHA-256 {seen}, {said} {claimed}; nothing was changed"
+                    f"{address}: has the SHA-256 {seen}, {whose or 'the hub says'} {claimed}; "
+                    "nothing was changed"
                     + ("; --update takes what is there now" if expected else "")
                 )
-            commits.append(fetch.commit)
-    _placed(folder, known.files)
+            commits.append(fetch.commit or ("" if revision == NEWEST else revision))
+    _placed(folder, [*known.files])
     return _recorded(store, name, known, known.repository, commits[0] if commits else "", locked)
 
 
@@ -96,18 +96,29 @@ def bring(store: Store, name: str, known: Known, source: Path) -> Locked:
     for file in known.files:
         if not (source / file).is_file():
             raise PullError(f"{source / file}: no such file; {name} needs {', '.join(known.files)}")
-        expected = locked.files.get(file) if locked else None
+        expected, whose = _expected(known, locked, file)
         if expected and (seen := digest(source / file)) != expected[0]:
             raise PullError(
-                f"{source / file}: has the SHA-256 {seen}, the lock says {expected[0]}; nothing "
-                "was changed"
+                f"{source / file}: has the SHA-256 {seen}, {whose} {expected[0]}; nothing was "
+                "changed"
             )
     for file in known.files:
         part = folder / f"{file}.part"
         part.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / file, part)
-    _placed(folder, known.files)
+    _placed(folder, [*known.files])
     return _recorded(store, name, known, str(source), "", locked)
+
+
+def _expected(known: Known, locked: Locked | None, file: str) -> tuple[Pin | None, str]:
+    """What a file must be, and who says so."""
+    if locked and file in locked.files:
+        return locked.files[file], "the lock says"
+    return known.files[file], "expected" if known.files[file] else ""
+
+
+def _revision(known: Known, locked: Locked | None) -> str:
+    return (locked.revision if locked else "") or known.revision
 
 
 def _whole(path: Path, expected: tuple[str, int]) -> bool:

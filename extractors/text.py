@@ -174,7 +174,7 @@ class Text:
 
     Args:
         frames: of a reel that are read at most.
-        side: pixels; the shorter side that text is looked for at. Smaller is quicker.
+        side: pixels; the longer side that text is looked for at, at most. Smaller is quicker.
         threads: of the processor; 0: one a core.
         score: how sure a line must be, from 0 to 1.
         max_batch: reels at once.
@@ -191,7 +191,7 @@ class Text:
         self,
         *,
         frames: int = 3,
-        side: int = 480,
+        side: int = 768,
         threads: int = 0,
         score: float = 0.6,
         max_batch: int = 4,
@@ -211,6 +211,7 @@ class Text:
                 "Global.text_score": score,
                 "Global.use_cls": False,  # what is upside down is not for reading
                 "Det.limit_side_len": side,
+                "Det.limit_type": "max",
                 "EngineConfig.onnxruntime.intra_op_num_threads": threads or -1,
             }
             | {f"{part}.model_path": str(path) for part, path in models().items()}

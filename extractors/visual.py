@@ -5,6 +5,7 @@ Pillow's bicubic filter, the centre of that, from 0 to 1, less the mean, through
 each channel. While the model works on one batch threads make the next one ready.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
@@ -127,7 +128,7 @@ class Visual:
         session: the image tower.
         card: of the model.
         model: its name, which embeddings carry; only those of one model can be compared.
-        threads: that make frames ready.
+        threads: that make frames ready; 0: one a core.
         max_batch: reels at once.
         max_wait_s: seconds that the first reel of a batch waits for others.
     """
@@ -142,14 +143,14 @@ class Visual:
         card: Card,
         model: str,
         *,
-        threads: int = 2,
+        threads: int = 0,
         max_batch: int = 8,
         max_wait_s: float = 0.2,
     ) -> None:
         self.max_batch, self.max_wait_s = max_batch, max_wait_s
         self._session, self._model = session, model
         self._prepare = Preparation(card)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="frames")
+        self._pool = ThreadPoolExecutor(threads or os.cpu_count(), thread_name_prefix="frames")
 
     def extract(self, media: Sequence[Media]) -> Sequence[Fields | Failed]:
         """Return the embedding of each reel.

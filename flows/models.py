@@ -26,7 +26,8 @@ def listed(as_json: bool) -> int:
     rows = []
     for name in [*KNOWN, *sorted({*store.locked} - {*KNOWN})]:
         known, locked = KNOWN.get(name), store.locked.get(name)
-        sizes = [size for _, size in locked.files.values()] if locked else []
+        pins = locked.files.values() if locked else KNOWN[name].files.values()
+        sizes = [pin[1] for pin in pins if pin]
         rows.append(
             {
                 "name": name,
@@ -109,6 +110,7 @@ def exported(architecture: str, weights: str | None, name: str | None, half: boo
     )
     if "/" in called or called.startswith(".") or called in KNOWN:
         raise UserError(f"--name {called!r}: expected a name that is no path and not taken")
+    print(f"{called}: takes a minute or more", flush=True)
     try:
         locked = export(store, architecture, weights, called, half=half)
     except (ExportError, MissingError) as error:
@@ -125,7 +127,7 @@ def verified(names: Sequence[str]) -> int:
     failed = 0
     for name in names or [*sorted(store.locked), OCR]:
         if name != OCR and name not in store.locked:
-            raise UserError(f"{name!r} is not in {store.folder}: groundswell models pull {name}")
+            raise UserError(f"{name!r} is not in {store.folder}: groundswell models list")
         found = _ocr() if name == OCR else store.wrong(name)
         for line in found:
             print(f"{name}: {line}")

@@ -799,10 +799,10 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("frames", result=False),
     )
     ocr_side: int = Field(
-        480,
+        768,
         ge=64,
         le=2000,
-        description="Shorter side that frames are read at; smaller is quicker.",
+        description="Longer side that text is looked for at, at most; smaller is quicker.",
         json_schema_extra=_unit("pixels", result=False),
     )
 

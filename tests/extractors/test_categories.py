@@ -51,6 +51,25 @@ def test_a_picture_is_of_the_category_it_is_nearest_to(store: Store) -> None:
     assert categories.of(pictures[:0]) == []
 
 
+def test_what_texts_say_is_kept_until_they_change(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, locked = store.open("small-clip", "visual")
+    card, digest = store.card("small-clip"), locked.files["text.onnx"][0]
+    first = opened(READ, folder, card, "small-clip", digest=digest)
+    (kept,) = store.folder.glob("categories-*.npy")
+    data = kept.read_bytes()
+    kept.write_bytes(data[:-40])  # it is only a copy: damaged, it is made anew
+    opened(READ, folder, card, "small-clip", digest=digest)
+    assert kept.read_bytes() == data
+    monkeypatch.setattr("extractors.categories.Session", None)
+    again = opened(READ, folder, card, "small-clip", digest=digest)
+    assert again.of(seen({"dance": 1})) == first.of(seen({"dance": 1}))
+    other = Prompts(categories=READ.categories, templates=("{}",))
+    with pytest.raises(TypeError):  # other texts ask the model
+        opened(other, folder, card, "small-clip", digest=digest)
+
+
 def test_what_is_between_two_categories_is_none(store: Store) -> None:
     folder, _ = store.open("small-clip", "visual")
     sure = Prompts(categories=READ.categories, templates=("{}",), least=0.95)

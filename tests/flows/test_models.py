@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from tests.extractors.small_models import clip, lock
 from tests.services.hub import Hub, hub
 
 NAME = "whisper-tiny"
-TINY = KNOWN[NAME]
+TINY = Known("speech", "some/tiny", "main", dict.fromkeys(KNOWN[NAME].files), "made for tests")
 FILES = {f"{TINY.repository}/{file}": file.encode() * 4000 for file in TINY.files}
 LARGEST = f"{TINY.repository}/model.bin"
 
@@ -24,6 +26,7 @@ LARGEST = f"{TINY.repository}/model.bin"
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GROUNDSWELL_MODELS_DIR", str(tmp_path / "models"))
+    monkeypatch.setitem(KNOWN, NAME, TINY)  # type: ignore[arg-type]
     return tmp_path / "models"
 
 
@@ -150,6 +153,23 @@ def test_only_what_was_recorded_is_taken_until_somebody_asks_for_more(
     assert Store(folder).wrong(NAME) == []
 
 
+def test_what_is_known_before_is_all_that_is_taken(folder: Path, served: Hub) -> None:
+    pins = {
+        file: (hashlib.sha256(FILES[f"{TINY.repository}/{file}"]).hexdigest(), 1)
+        for file in TINY.files
+    }
+    known = replace(TINY, revision=served.commit, files=pins)
+    options = {"hub": served.url, "most_mb": 1, "tell": lambda *_: None, "wait_s": 0.0}
+    served.files[LARGEST] = b"another" * 5000  # and the hub says that this is what it should be
+    with pytest.raises(PullError, match=r"expected [0-9a-f]{64}; nothing was changed"):
+        pull(Store(folder), NAME, known, **options)  # type: ignore[arg-type]
+    assert Store(folder).locked == {}
+    served.files = dict(FILES)
+    pull(Store(folder), NAME, known, **options)  # type: ignore[arg-type]
+    assert contents(folder / NAME) == FILES
+    assert {path.split("/")[4] for path, _ in served.asked} == {served.commit}
+
+
 def test_a_file_that_is_too_large_is_not_fetched(folder: Path, served: Hub) -> None:
     served.files[LARGEST] = bytes((1 << 20) + 1)
     with pytest.raises(PullError, match=r"at most 1,048,576 are fetched.*model_file_mb"):
@@ -209,7 +229,7 @@ def test_a_model_that_is_not_there_says_how_to_get_it(
     assert main(["models", "verify", "whisper-base"]) == 2
     err = capsys.readouterr().err
     assert "no model 'gpt': expected one of clip-vit-b-32" in err
-    assert "models pull whisper-base" in err
+    assert "groundswell models list" in err
 
 
 @pytest.mark.parametrize(
@@ -233,6 +253,11 @@ def test_every_known_model_says_what_it_needs() -> None:
     for name, known in KNOWN.items():
         assert isinstance(known, Known)
         assert known.kind in ("visual", "speech")
+        assert re.fullmatch("[0-9a-f]{40}", known.revision)
+        for pin in known.files.values():
+            assert pin is not None
+            assert re.fullmatch("[0-9a-f]{64}", pin[0])
+            assert 0 < pin[1] < 1 << 32
         assert "/" not in name
         if known.card is not None:
             assert {known.card.image, known.card.text, known.card.tokenizer} <= {*known.files}
