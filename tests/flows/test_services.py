@@ -15,9 +15,10 @@ import pytest
 
 from operators.sinks import postgres as sink
 from schemas.trends import decode
-from tests.flows.conftest import ROOT, Outcome, Replay, wait_until, workers
+from tests.flows.conftest import ROOT, Outcome, Replay, wait_until
 from tests.flows.test_crash import kill_at, killed, send, well_begun
 from tests.operators import test_postgres, test_redis
+from tests.processes import workers
 from tests.services.postgres import Postgres, query
 from tests.services.processes import Server
 from tests.services.redis import Redis
