@@ -40,6 +40,7 @@ from operators.detect import ShardReport
 from operators.durable.durable import Book, Durable, Place, builder
 from operators.exchange import Exchange
 from operators.explode import Explode
+from operators.feedback import Word
 from operators.identify import identify
 from operators.links import Linked
 from operators.routing import PLACES, keys_of
@@ -70,6 +71,8 @@ class Ends:
     """Key of each partition; None: as `operators.routing.keys_of` has it."""
     alerts: Sink[tuple[str, Trend]] | None = None
     """The outbox of alerts."""
+    words: Callable[[], Sequence[Word]] = tuple
+    """Reads what people said of trends."""
 
 
 def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflow:
@@ -111,9 +114,7 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     )
     told: KeyedStream[Told] = op.map("report", reports, lambda item: sent(ONE, item[1]))
     everything: KeyedStream[Told] = op.merge("merge", told, ids)
-    linked = op.stateful_batch(
-        "synthesise", everything, _synthesise(settings, ends.partitions, place)
-    )
+    linked = op.stateful_batch("synthesise", everything, _synthesise(settings, ends, place))
     for number, store in enumerate(ends.stores):
         op.output(f"store-{number}", linked, store)
     trends = op.map_value("trends", linked, lambda item: counted(item.trend))
@@ -198,7 +199,7 @@ def shard_settings(settings: Settings) -> ShardSettings:
 
 
 def _synthesise(
-    settings: Settings, partitions: Sequence[str], place: Place | None
+    settings: Settings, ends: Ends, place: Place | None
 ) -> Callable[[bytes | None], Durable[Told, Linked]]:
     chosen = SynthesiseSettings(
         synthesis=SynthesisSettings(
@@ -214,10 +215,15 @@ def _synthesise(
         scopes=settings.scopes,
         min_authors=settings.min_authors,
     )
+
+    def adapt(machine: Synthesising) -> bool:
+        knows, hears = machine.know(ends.partitions), machine.hear(ends.words())
+        return knows or hears
+
     return builder(
-        lambda: Synthesising(chosen, partitions),
+        lambda: Synthesising(chosen, ends.partitions, ends.words()),
         _book(place, "synthesise"),
-        adapt=_known(partitions),
+        adapt=adapt,  # type: ignore[arg-type]
     )
 
 

@@ -357,6 +357,20 @@ class Settings(BaseSettings):
         description="How long a trend stays in Redis after its last revision.",
         json_schema_extra=_unit("hours", result=False),
     )
+    feedback: str = Field(
+        "",
+        description="File of what people say of trends, as the radar keeps it, which is learned "
+        "from: see [feedback](radar.md#feedback); empty: none.",
+        json_schema_extra=_unit("path"),
+    )
+    feedback_seconds: float = Field(
+        3600.0,
+        ge=1,
+        le=30 * DAY_S,
+        description="How often `groundswell run` looks for more of it; its workers then end in "
+        "good order and start anew.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
     alert_rules: str = Field(
         "",
         description="File of rules by which `groundswell run`, and `replay --alerts`, tell people "

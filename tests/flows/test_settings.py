@@ -170,6 +170,7 @@ def test_settings_that_change_no_result_are_known() -> None:
         "batch_size",
         "epoch_seconds",
         "exchange_mb",
+        "feedback_seconds",
         "idle_seconds",
         "log_format",
         "max_skew_hours",
