@@ -154,7 +154,10 @@ SOUNDS_EVICTED: Final = Metric(
     "groundswell_sounds_evicted",
     "counter",
     (),
-    "Sounds that were let go when memory was short, those used least first.",
+    "Recordings of sounds that were let go when memory was short, those used least first.",
+)
+SOUNDS_MERGED: Final = Metric(
+    "groundswell_sounds_merged", "counter", (), "Sounds that proved to be one with an older sound."
 )
 UNHEARD: Final = Metric(
     "groundswell_reels_unheard",
@@ -258,7 +261,7 @@ METRICS: Final = (
     *(READ, READ_BYTES, REJECTED, DUPLICATE, LATE, CLAMPED, COUNTED, LAG, EVENT_TIME, IDLE),
     *(WATERMARK, WATERMARK_AGE, DECIDED),
     *(TRENDS, REVISIONS, FALSE_EXPECTED, FDR, FOLLOWED, CANDIDATES, LIVE, EVICTED),
-    *(SOUNDS, SOUNDS_EVICTED, UNHEARD),
+    *(SOUNDS, SOUNDS_EVICTED, SOUNDS_MERGED, UNHEARD),
     *(SINK_SECONDS, SINK_WRITTEN, SINK_FAILURES, SINK_UP, ALERTS, ALERTS_WAITING),
     *(STATE, STATE_WRITTEN, STATE_SECONDS, EPOCH),
     *(USED, LIMIT, EXCHANGED, OVERFLOWED),
@@ -294,6 +297,7 @@ BUFFERS: Final = {
         for name, what in SINKS.items()
     },
     "sounds": ("bytes", "sounds that reels are compared with, setting sounds_mb"),
+    "sound-reels": ("reels", "reels of sounds that are new, setting sounds_reels"),
     "signals": ("bytes", "counts and history of signals, from setting memory_mb"),
     "uses": ("uses", "the log of the last day's uses, from setting memory_mb"),
     "pairs": ("pairs", "(signal, author) pairs, from setting memory_mb"),
