@@ -116,7 +116,7 @@ class Settings(BaseSettings):
         ge=0,
         le=1_048_576,
         description="Memory beside `memory_mb` for sounds that reels are recognised by, a quarter "
-        "for fingerprints, 7 kB each; those used least go first. 0: sounds are not recognised.",
+        "for fingerprints, 4 kB each; those used least go first. 0: sounds are not recognised.",
         json_schema_extra=_unit("MiB"),
     )
     sounds_parts: int = Field(

@@ -65,7 +65,7 @@ class Uploads:
 
     def memory(self) -> int:
         """Return the bytes in use."""
-        return self._uploads.memory()
+        return self._uploads.used()
 
     def hear(self, items: U32, has_peaks: bool) -> Uploaded:
         """Return the recordings that a query is of, and make one of it if there is none.
