@@ -107,9 +107,10 @@ class Identifying(Machine[Told, Fresh]):
         self._settings = settings
         self._marks = Watermarks(steps)
         self._recordings = {step: Recordings() for step in steps}
-        self._listened: list[Listen] = []
-        self._answers: dict[tuple[str, int], Answer] = {}
-        """By part and tick."""
+        self._listened: list[tuple[int, Listen]] = []
+        """Ticks, each with the last of those that were told with it."""
+        self._answers: dict[str, list[Answer]] = {step: [] for step in steps[1:]}
+        """By part, in the order in which they were asked for."""
         self._sounds: list[Sound] = []
         """By number: the oldest first."""
         self._log = Log(settings.log_ticks, settings.log_reels)
@@ -134,9 +135,9 @@ class Identifying(Machine[Told, Fresh]):
         for value in values:
             for one in value.ticks:
                 if isinstance(one, Listen):
-                    self._listened.append(one)
+                    self._listened.append((value.through, one))
                 else:
-                    self._answers[value.step, one.tick] = one
+                    self._answers[value.step].append(one)
             self._marks.take(value.step, value.through + 1, value.end)
         through = self._marks.through()
         if through is None:
@@ -145,7 +146,7 @@ class Identifying(Machine[Told, Fresh]):
         if self._said is not None and said <= self._said:
             return []
         self._said = said
-        ready = [one for one in self._listened if one.tick <= through]
+        ready = [one for last, one in self._listened if last <= through]
         self._listened = self._listened[len(ready) :]
         return [as_one([self._identify(one) for one in ready], HEARD, through + 1, said[1])]
 
@@ -154,8 +155,7 @@ class Identifying(Machine[Told, Fresh]):
         fresh, tick = heard.fresh, heard.tick
         self._log.forget(tick)
         asked = dict(zip(heard.asks.tolist(), range(heard.asks.size), strict=True))
-        parts = [step for step in self._recordings if step != LISTENING]
-        answers = {step: self._answers.pop((step, tick)) for step in parts} if asked else {}
+        answers = {step: said.pop(0) for step, said in self._answers.items()} if asked else {}
         numbers = np.empty(len(fresh.reels), np.int64)
         merged: list[tuple[int, int]] = []
         texts = [fresh.reels.texts(name) for name in ("audio_id", "title", "artist")]
