@@ -126,6 +126,7 @@ class KnownSounds:
         self._last = np.zeros(0, np.int64)
         self._every = np.zeros(0, np.int32)
         self._clock = 0
+        self._whole = 0
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the index, which is made of the rest."""
@@ -146,7 +147,7 @@ class KnownSounds:
 
     def dense(self) -> int:
         """Return how many sounds have all their landmarks in the index."""
-        return int((self._every == DENSE).sum())
+        return self._whole
 
     def memory(self) -> int:
         """Return the bytes that grow with the sounds: their peaks, and the index in use."""
@@ -166,6 +167,7 @@ class KnownSounds:
             self._peaks.append(squeezed)
             self._grow()
         self._every[sound] = DENSE
+        self._whole += 1
         self._uses[sound] = 0
         self._use(sound)
         if self._indexed is None or self._asked:
@@ -264,6 +266,7 @@ class KnownSounds:
                 rest = landmarks(self._known(sound), DENSE, THIN, asked=self._indexed)
                 self._index(sound, rest)
             self._every[sound] = DENSE
+            self._whole += 1
 
     def _use(self, sound: int) -> None:
         self._clock += 1
@@ -288,6 +291,7 @@ class KnownSounds:
             self._every[gone] = 0
         dense = np.flatnonzero(self._every == DENSE)
         self._every[self._ranked(dense)[self._dense - self._dense // 8 :]] = THIN
+        self._whole = int((self._every == DENSE).sum())
         self._uses //= 2
         if self._indexed is None or self._asked:
             sweep(self._buckets, self._every)
