@@ -113,6 +113,30 @@ class Settings(BaseSettings):
         "512 MiB, or half.",
         json_schema_extra=_unit("MiB"),
     )
+    sounds_mb: int = Field(
+        256,
+        ge=0,
+        le=1_048_576,
+        description="Memory beside `memory_mb` for sounds that reels are recognised by, a quarter "
+        "for fingerprints, 4 kB each; those used least go first. 0: sounds are not recognised.",
+        json_schema_extra=_unit("MiB"),
+    )
+    sounds_parts: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Parts of the sounds known by landmarks, which processes share. A sound that "
+        "is new is looked for in all.",
+        json_schema_extra=_unit("parts"),
+    )
+    sounds_reels: int = Field(
+        500_000,
+        ge=0,
+        le=100_000_000,
+        description="Reels of the last day, of sounds not older than it, that count anew where two "
+        "sounds prove to be one; 40 bytes each.",
+        json_schema_extra=_unit("reels"),
+    )
     min_authors: int = Field(
         10,
         ge=2,

@@ -7,6 +7,7 @@ accepts, and a bad line costs only itself.
 See docs/decisions/0001-decode.md for what was measured.
 """
 
+from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -120,14 +121,17 @@ def _texts(reel: Reel) -> list[bytes | None]:
     sound = reel.audio or _SILENCE
     named = (sound.audio_id, sound.title, sound.artist)
     said = (reel.transcript, reel.ocr_text, reel.language, reel.region)
-    texts = (reel.reel_id, reel.author_id, reel.caption, *named, *said)
+    marks = b64encode(sound.landmarks.data).decode() if sound.landmarks else None
+    texts = (reel.reel_id, reel.author_id, reel.caption, *named, *said, sound.fingerprint, marks)
     return [None if text is None else text.encode() for text in texts]
 
 
 def _numbers(reel: Reel) -> list[int]:
     """The numbers of a reel, in the order of `NUMBERS`; -1: null."""
     seen = reel.metrics or _UNSEEN
-    numbers = (reel.author_followers, seen.views, seen.likes, seen.shares, seen.saves)
+    marks = reel.audio.landmarks if reel.audio else None
+    version = marks.version if marks else None
+    numbers = (reel.author_followers, seen.views, seen.likes, seen.shares, seen.saves, version)
     return [-1 if number is None else int(number) for number in numbers]
 
 

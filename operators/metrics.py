@@ -149,6 +149,30 @@ EVICTED: Final = Metric(
     "when memory was short.",
 )
 
+SOUNDS: Final = Metric("groundswell_sounds", "gauge", (), "Sounds that reels are compared with.")
+RECORDINGS: Final = Metric(
+    "groundswell_recordings",
+    "gauge",
+    ("by",),
+    "Recordings of sounds that reels are compared with, by fingerprints or landmarks.",
+)
+RECORDINGS_EVICTED: Final = Metric(
+    "groundswell_recordings_evicted",
+    "counter",
+    (),
+    "Fingerprints that were let go when memory was short, those used least first.",
+)
+SOUNDS_MERGED: Final = Metric(
+    "groundswell_sounds_merged", "counter", (), "Sounds that proved to be one with an older sound."
+)
+UNHEARD: Final = Metric(
+    "groundswell_reels_unheard",
+    "counter",
+    ("field", "reason"),
+    "Reels whose sound is taken as the platform names it, because the fingerprint or the landmarks "
+    "are broken, short, plain (of silence or one tone) or of another version.",
+)
+
 SINK_SECONDS: Final = Metric(
     "groundswell_sink_write_seconds",
     "histogram",
@@ -263,6 +287,7 @@ METRICS: Final = (
     *(READ, READ_BYTES, REJECTED, DUPLICATE, LATE, CLAMPED, COUNTED, LAG, EVENT_TIME, IDLE),
     *(WATERMARK, WATERMARK_AGE, DECIDED),
     *(TRENDS, REVISIONS, FALSE_EXPECTED, FDR, FOLLOWED, CANDIDATES, LIVE, EVICTED),
+    *(SOUNDS, SOUNDS_MERGED, RECORDINGS, RECORDINGS_EVICTED, UNHEARD),
     *(SINK_SECONDS, SINK_WRITTEN, SINK_FAILURES, SINK_UP, ALERTS, ALERTS_WAITING),
     *(STATE, STATE_WRITTEN, STATE_SECONDS, EPOCH),
     *(USED, LIMIT, EXCHANGED, OVERFLOWED),
@@ -284,6 +309,9 @@ OUTCOMES: Final = ("sent", "failed", "dropped", "stale")
 
 STEPS: Final = {
     "dedupe": "the reels of each partition that were there before",
+    "listen": "reels that wait, and fingerprints that they are compared with",
+    "landmarks": "landmarks that they are compared with",
+    "identify": "the sounds, and reels of new ones",
     "count": "counts of signals",
     "cooccur": "the co-occurrence graph",
     "synthesise": "trends, and the ids of reels",
@@ -297,6 +325,9 @@ BUFFERS: Final = {
         f"sink-{name}": ("items", f"what waits to be written to: {what}")
         for name, what in SINKS.items()
     },
+    "fingerprints": ("bytes", "fingerprints of sounds, a quarter of setting sounds_mb"),
+    "landmarks": ("bytes", "landmarks of sounds, three quarters of setting sounds_mb"),
+    "sound-reels": ("reels", "reels of sounds that are new, setting sounds_reels"),
     "signals": ("bytes", "counts and history of signals, from setting memory_mb"),
     "uses": ("uses", "the log of the last day's uses, from setting memory_mb"),
     "pairs": ("pairs", "(signal, author) pairs, from setting memory_mb"),
