@@ -167,7 +167,7 @@ def two_apart(stream: Stream) -> Timed:
     ):
         commands = [replay(files[::2], one), replay(files[1::2], other)]
         with timed(stream.lines, resource.RUSAGE_CHILDREN) as took:
-            started = [subprocess.Popen(one, stdout=subprocess.DEVNULL) for one in commands]
+            started = [subprocess.Popen(each, stdout=subprocess.DEVNULL) for each in commands]
             codes = [process.wait() for process in started]
     for command, code in zip(commands, codes, strict=True):
         if code:
