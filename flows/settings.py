@@ -462,7 +462,7 @@ class Settings(BaseSettings):
         ge=1000,
         le=1_000_000,
         description="Of these, those with all their landmarks in memory, 60 kB each for half a "
-        "minute; of the others a sixteenth, 8 to 25 kB.",
+        "minute; of the others a sixteenth, 6 kB. A million and 20,000 take 8 GB.",
         json_schema_extra=_unit("sounds", result=False),
     )
     sound_cpu_seconds: int = Field(

@@ -48,7 +48,9 @@ FEW: Final = 4 * DENSE
 """Every how many-eth shape a query asks with at first."""
 FEW_LOOKED_AT: Final = 50_000
 MOST_LOOKED_AT: Final = 300_000
-"""Landmarks of the index that a window looks at, with some of its own and with all."""
+NEAR_LOOKED_AT: Final = 1_000_000
+"""Landmarks of the index that a window looks at: with some of its own, with all, and with those
+that it nearly has."""
 WINDOW: Final = int(12 * FRAMES_PER_SECOND * FRAME)
 """Longest part of a query that proposes, in eighths of a frame."""
 WINDOWS: Final = 4
@@ -64,7 +66,7 @@ MOST_THREADS: Final = 8
 LOOKS: Final[tuple[tuple[Callable[[Peaks], Landmarks], int], ...]] = (
     (lambda part: landmarks(part, FEW), FEW_LOOKED_AT),
     (landmarks, MOST_LOOKED_AT),
-    (lambda part: landmarks_around(part, THIN), MOST_LOOKED_AT),
+    (lambda part: landmarks_around(part, THIN), NEAR_LOOKED_AT),
 )
 """How a query is looked for, until it is found: the last is for sounds with few landmarks."""
 
@@ -138,7 +140,7 @@ class KnownSounds:
 
     def _no_index(self) -> None:
         self._buckets: Buckets = empty()
-        self._room = scratch(MOST_LOOKED_AT)
+        self._room = scratch(NEAR_LOOKED_AT)
         self._indexed: U8 | None = bits(np.zeros(SHAPES, bool))  # None: all shapes are
         self._asked = 0
 
