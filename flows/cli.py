@@ -233,6 +233,12 @@ def simulate(
     pairs: Annotated[
         int, typer.Option(help="Known sounds and tags newly used together, each of them flat.")
     ] = 0,
+    embeddings: Annotated[
+        int, typer.Option(help="Dimensions of what reels look like, such as 64; 0: not known.")
+    ] = 0,
+    looks: Annotated[
+        int | None, typer.Option(help="Trends that are nothing but a look; by size if absent.")
+    ] = None,
     varied: Annotated[
         bool,
         typer.Option(
@@ -259,6 +265,8 @@ def simulate(
             fizzles=fizzles,
             spam=spam,
             pairs=pairs,
+            embeddings=embeddings,
+            looks=looks,
             varied=varied,
             malformed=malformed,
             late=late,

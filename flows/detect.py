@@ -40,8 +40,11 @@ from operators.detect import ShardReport
 from operators.durable.durable import Book, Durable, Place, builder
 from operators.exchange import Exchange
 from operators.explode import Explode
+from operators.formats import FORMATS, PARTITION, FindingFormats, FormatChange, FormatSettings
 from operators.identify import identify
 from operators.links import Linked
+from operators.looks import Looks, looks
+from operators.metrics import FORMAT_CHANGES
 from operators.routing import PLACES, keys_of
 from operators.sources.board import Board
 from operators.synthesise import SynthesiseSettings, Synthesising, Told, counted
@@ -70,6 +73,8 @@ class Ends:
     """Key of each partition; None: as `operators.routing.keys_of` has it."""
     alerts: Sink[tuple[str, Trend]] | None = None
     """The outbox of alerts."""
+    formats: Sink[tuple[str, FormatChange]] | None = None
+    """What happens to visual formats."""
 
 
 def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflow:
@@ -97,7 +102,25 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     rows: KeyedStream[ShardRows] = op.flat_map(
         "shards", exploded, lambda item: [sent(shards[rows.shard], rows) for rows in item[0]]
     )
-    reports = op.stateful_batch("count", rows, _count(settings, ends.partitions, place))
+    partitions = [*ends.partitions]
+    if settings.formats:
+        seen: KeyedStream[Looks] = op.flat_map(
+            "looks", fresh, lambda item: [sent(FORMATS, one) for one in looks(item[1])]
+        )
+        formats = op.stateful_batch("formats", seen, _formats(settings, ends.partitions, place))
+        uses: KeyedStream[ShardRows] = op.flat_map(
+            "uses",
+            formats,
+            lambda item: (
+                [sent(shards[item[1].shard], item[1])] if isinstance(item[1], ShardRows) else []
+            ),
+        )
+        rows = op.merge("rows", rows, uses)
+        partitions.append(PARTITION)
+        changes = op.flat_map("changes", formats, _changes)
+        if ends.formats is not None:
+            op.output("formats-file", changes, ends.formats)
+    reports = op.stateful_batch("count", rows, _count(settings, partitions, place))
     if settings.graph:
         together: KeyedStream[Together] = op.flat_map(
             "together", exploded, lambda item: [sent(GRAPH, item[1])] if item[1] else []
@@ -152,6 +175,30 @@ def _dedupe(
         _book(place, "dedupe"),
         partial(DedupeLogic, board),
     )
+
+
+def _formats(
+    settings: Settings, partitions: Sequence[str], place: Place | None
+) -> Callable[[bytes | None], Durable[Looks, ShardRows | FormatChange]]:
+    chosen = FormatSettings(
+        settings.tick_seconds,
+        settings.max_formats,
+        settings.formats_per_tick,
+        settings.formats_model,
+    )
+    return builder(
+        lambda: FindingFormats(chosen, partitions),
+        _book(place, "formats"),
+        adapt=_known(partitions),
+    )
+
+
+def _changes(item: tuple[str, ShardRows | FormatChange]) -> list[tuple[str, FormatChange]]:
+    told = item[1]
+    if isinstance(told, ShardRows):
+        return []
+    FORMAT_CHANGES.add(1, told.change)
+    return [(ONE, told)]
 
 
 Exploded = tuple[list[ShardRows], Together | None]

@@ -1,12 +1,13 @@
 """Reads an answer key and the trends found in its stream, and marks them."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from schemas.trends import Trend
+from schemas.trends import Member, Trend
 from schemas.trends import decode as decode_trend
 from trend.evaluation import Alert, Report, evaluate
 from trend.simulator.truth import VERSION, Truth, TruthMember
@@ -29,7 +30,7 @@ def evaluate_files(truth: Path, trends: Path) -> Report:
     told: dict[str, list[tuple[datetime, str]]] = {}
     for trend in sorted(revisions, key=lambda trend: trend.revision):
         told.setdefault(trend.trend_id, []).append((trend.event_time, trend.stage))
-    return evaluate(key, alerts_of(revisions), told)
+    return evaluate(key, alerts_of(revisions, key), told)
 
 
 def read_truth(path: Path) -> Truth:
@@ -65,8 +66,12 @@ def read_revisions(path: Path) -> list[Trend]:
     return revisions
 
 
-def alerts_of(revisions: Iterable[Trend]) -> list[Alert]:
-    """Give the alert of each trend, in the order of their event time."""
+def alerts_of(revisions: Iterable[Trend], key: Truth | None = None) -> list[Alert]:
+    """Give the alert of each trend, in the order of their event time.
+
+    A format is the planted look of the answer key that most of the trend's examples have.
+    """
+    looks = {reel: look.id for look in key.looks for reel in look.reels} if key else {}
     alerts: dict[str, Trend] = {}
     for trend in revisions:
         known = alerts.get(trend.trend_id)
@@ -77,12 +82,21 @@ def alerts_of(revisions: Iterable[Trend]) -> list[Alert]:
             Alert(
                 trend_id=trend.trend_id,
                 event_time=trend.event_time,
-                members=tuple(TruthMember(kind=x.kind, id=x.id) for x in trend.members),
+                members=tuple(_member(x, trend, looks) for x in trend.members),
             )
             for trend in alerts.values()
         ),
         key=lambda alert: (alert.event_time, alert.trend_id),
     )
+
+
+def _member(member: Member, trend: Trend, looks: Mapping[str, str]) -> TruthMember:
+    name = member.id
+    if member.kind == "format":
+        seen = Counter(looks[reel] for reel in trend.examples if reel in looks)
+        most = seen.most_common(1)
+        name = most[0][0] if most and 2 * most[0][1] > len(trend.examples) else name
+    return TruthMember(kind=member.kind, id=name)
 
 
 def _precedence(trend: Trend) -> tuple[bool, int]:

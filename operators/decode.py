@@ -7,6 +7,7 @@ accepts, and a bad line costs only itself.
 See docs/decisions/0001-decode.md for what was measured.
 """
 
+from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -120,7 +121,9 @@ def _texts(reel: Reel) -> list[bytes | None]:
     sound = reel.audio or _SILENCE
     named = (sound.audio_id, sound.title, sound.artist)
     said = (reel.transcript, reel.ocr_text, reel.language, reel.region)
-    texts = (reel.reel_id, reel.author_id, reel.caption, *named, *said)
+    look = reel.embedding
+    seen = (look.model, b64encode(look.f16).decode()) if look else (None, None)
+    texts = (reel.reel_id, reel.author_id, reel.caption, *named, *said, *seen)
     return [None if text is None else text.encode() for text in texts]
 
 

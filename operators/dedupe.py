@@ -22,6 +22,8 @@ from operators.reels import (
     AUDIO_ID,
     AUTHOR_ID,
     CAPTION,
+    EMBEDDING,
+    MODEL,
     OCR_TEXT,
     REEL_ID,
     TRANSCRIPT,
@@ -175,12 +177,13 @@ class Dedupe:
 
 
 def _digests(reels: Reels) -> npt.NDArray[np.uint64]:
-    """Hash what gives a reel its signals: caption, hashtags, sound, speech and text on screen."""
+    """Hash what gives a reel its signals: caption, tags, sound, speech, text on screen, look."""
+    signals = (CAPTION, AUDIO_ID, TRANSCRIPT, OCR_TEXT, MODEL, EMBEDDING)
     return digests(
         reels.data,
         reels.starts,
         reels.lengths,
-        (CAPTION, AUDIO_ID, TRANSCRIPT, OCR_TEXT),
+        signals,
         reels.tag_first,
         reels.tag_count,
         reels.tag_starts,

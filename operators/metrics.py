@@ -149,6 +149,20 @@ EVICTED: Final = Metric(
     "when memory was short.",
 )
 
+EMBEDDINGS_REFUSED: Final = Metric(
+    "groundswell_embeddings_refused",
+    "counter",
+    ("reason",),
+    "Reels whose embedding is taken for absent: its size is none (an odd number of bytes, or too "
+    "many), it is not finite, not of unit length, of another model, or one too many in its tick.",
+)
+FORMAT_CHANGES: Final = Metric(
+    "groundswell_format_changes",
+    "counter",
+    ("change",),
+    "Visual formats that were born, split, revived, merged, or that rested.",
+)
+
 SINK_SECONDS: Final = Metric(
     "groundswell_sink_write_seconds",
     "histogram",
@@ -243,6 +257,7 @@ METRICS: Final = (
     *(READ, READ_BYTES, REJECTED, DUPLICATE, LATE, CLAMPED, COUNTED, LAG, EVENT_TIME, IDLE),
     *(WATERMARK, WATERMARK_AGE, DECIDED),
     *(TRENDS, REVISIONS, FALSE_EXPECTED, FDR, FOLLOWED, CANDIDATES, LIVE, EVICTED),
+    *(EMBEDDINGS_REFUSED, FORMAT_CHANGES),
     *(SINK_SECONDS, SINK_WRITTEN, SINK_FAILURES, SINK_UP, ALERTS, ALERTS_WAITING),
     *(STATE, STATE_WRITTEN, STATE_SECONDS, EPOCH),
     *(USED, LIMIT, EXCHANGED, OVERFLOWED),
@@ -263,6 +278,7 @@ OUTCOMES: Final = ("sent", "failed", "dropped", "stale")
 
 STEPS: Final = {
     "dedupe": "the reels of each partition that were there before",
+    "formats": "visual formats, and looks of reels that wait",
     "count": "counts of signals",
     "cooccur": "the co-occurrence graph",
     "synthesise": "trends, and the ids of reels",
@@ -276,6 +292,8 @@ BUFFERS: Final = {
         f"sink-{name}": ("items", f"what waits to be written to: {what}")
         for name, what in SINKS.items()
     },
+    "formats": ("formats", "visual formats in use, setting max_formats"),
+    "looks": ("reels", "looks of reels that wait for their tick, setting formats_per_tick"),
     "signals": ("bytes", "counts and history of signals, from setting memory_mb"),
     "uses": ("uses", "the log of the last day's uses, from setting memory_mb"),
     "pairs": ("pairs", "(signal, author) pairs, from setting memory_mb"),

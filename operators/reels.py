@@ -28,6 +28,8 @@ TEXTS: Final = (
     "ocr_text",
     "language",
     "region",
+    "model",
+    "embedding",
 )
 """The texts of a reel, in the order of the columns of `Reels.starts` and `Reels.lengths`."""
 
@@ -45,6 +47,8 @@ NUMBERS: Final = ("author_followers", "views", "likes", "shares", "saves")
     OCR_TEXT,
     LANGUAGE,
     REGION,
+    MODEL,
+    EMBEDDING,
 ) = range(len(TEXTS))
 
 
@@ -104,6 +108,12 @@ class Reels:
         tags = np.repeat(self.tag_first - bounds[:-1], self.tag_count) + np.arange(bounds[-1])
         return self.tag_starts[tags], self.tag_lengths[tags], bounds
 
+    def without(self, *columns: int) -> "Reels":
+        """Return the same reels with nothing in some columns."""
+        lengths = self.lengths.copy()
+        lengths[:, columns] = -1
+        return replace(self, lengths=lengths)
+
     def packed(self) -> "Reels":
         """Return the same reels in a buffer that holds nothing else."""
         starts, lengths, bounds = self.tags()
@@ -131,18 +141,21 @@ class Reels:
         return Reels, tuple(getattr(packed, field.name) for field in fields(packed))
 
 
-def joined(first: Reels, then: Reels) -> Reels:
-    """Return the reels of both, in this order."""
-    at = np.int32(first.data.size)
-    tag = np.int32(first.tag_starts.size)
+def joined(*parts: Reels) -> Reels:
+    """Return the reels of all parts, in this order."""
+    if not parts:
+        return Reels.none()
+    at = np.cumsum([0, *(part.data.size for part in parts)], dtype=np.int32)
+    tag = np.cumsum([0, *(part.tag_starts.size for part in parts)], dtype=np.int32)
+    numbered = list(zip(parts, at, tag, strict=False))
     return Reels(
-        np.concatenate([first.data, then.data]),
-        np.concatenate([first.starts, then.starts + at]),
-        np.concatenate([first.lengths, then.lengths]),
-        np.concatenate([first.time, then.time]),
-        np.concatenate([first.numbers, then.numbers]),
-        np.concatenate([first.tag_first, then.tag_first + tag]),
-        np.concatenate([first.tag_count, then.tag_count]),
-        np.concatenate([first.tag_starts, then.tag_starts + at]),
-        np.concatenate([first.tag_lengths, then.tag_lengths]),
+        np.concatenate([part.data for part in parts]),
+        np.concatenate([part.starts + at for part, at, _ in numbered]),
+        np.concatenate([part.lengths for part in parts]),
+        np.concatenate([part.time for part in parts]),
+        np.concatenate([part.numbers for part in parts]),
+        np.concatenate([part.tag_first + tag for part, _, tag in numbered]),
+        np.concatenate([part.tag_count for part in parts]),
+        np.concatenate([part.tag_starts + at for part, at, _ in numbered]),
+        np.concatenate([part.tag_lengths for part in parts]),
     )

@@ -20,10 +20,12 @@ from schemas.base import MAX_COUNT
 REEL, AUDIO, METRICS, EMBEDDING, LANDMARKS = range(5)
 """The objects of a line."""
 
-ID, NAME, TEXT, UNKEPT, PUBLISHED, TIME, HASHTAGS, COUNT, SECONDS, FLAG, BASE64, OBJECT = range(12)
+ID, NAME, TEXT, UNKEPT, PUBLISHED, TIME, HASHTAGS, COUNT, SECONDS, FLAG, BASE64 = range(11)
+KEPT, OBJECT = 11, 12
 """What a field holds. `ID`, `NAME` and `TEXT` are kept in the text column that `ARGUMENT` says: an
 id has a byte at least, and an id or a name `ID_LIMIT` at most. `COUNT` goes up to, and `SECONDS`
-ends below `ARGUMENT`; `OBJECT` is the object `ARGUMENT`."""
+ends below `ARGUMENT`; `KEPT` is base64 in the text column `ARGUMENT`; `OBJECT` is the object
+`ARGUMENT`."""
 
 UNKNOWN: Final = -1
 """No field: of a key that `reels.v1` does not name."""
@@ -50,8 +52,8 @@ FIELDS: Final = (
     *((AUDIO, name, UNKEPT, 0) for name in ("url", "fingerprint")),
     (AUDIO, "landmarks", OBJECT, LANDMARKS),
     *((METRICS, name, COUNT, MAX_COUNT) for name in _COUNTS),
-    (EMBEDDING, "model", UNKEPT, 0),
-    (EMBEDDING, "f16", BASE64, 0),
+    (EMBEDDING, "model", TEXT, TEXTS.index("model")),
+    (EMBEDDING, "f16", KEPT, TEXTS.index("embedding")),
     (LANDMARKS, "version", COUNT, 65_535),
     (LANDMARKS, "data", BASE64, 0),
 )

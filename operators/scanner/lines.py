@@ -15,6 +15,7 @@ from operators.scanner.fields import (
     FLAG,
     HASHTAGS,
     HOLDS,
+    KEPT,
     LEAST,
     MOST,
     NONE,
@@ -228,7 +229,7 @@ def _value(at: int, to: int, tag: int, row: Row, field: int) -> tuple[int, int, 
     if OPTIONAL[field] and peek(at) == ord("n"):
         return literal(at), to, tag
     holds = HOLDS[field]
-    if holds <= TEXT:
+    if holds <= TEXT or holds == KEPT:
         return *_text(at, to, row, field), tag
     if holds == HASHTAGS:
         return _hashtags(at, to, tag, row)
@@ -239,7 +240,7 @@ def _value(at: int, to: int, tag: int, row: Row, field: int) -> tuple[int, int, 
 
 @njit(cache=True)
 def _text(at: int, to: int, row: Row, field: int) -> tuple[int, int]:
-    if peek(at) != QUOTE:
+    if peek(at) != QUOTE or (HOLDS[field] == KEPT and base64(at + 1) == DOUBT):
         return DOUBT, to
     at, till = text(at + 1, to)
     column = 4 * ARGUMENT[field]

@@ -1,5 +1,6 @@
 """Reels for tests: from what is unusual of each, and back; and the hashes of texts."""
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy.typing as npt
 
 from operators.reels import NUMBERS, TEXTS, Reels
 from operators.strings import Strings
+from schemas.reels import Audio, Reel
 from trend.hashing import hash_slices
 
 
@@ -54,6 +56,18 @@ def rows_of(reels: Reels) -> list[dict[str, Any]]:
         | {"hashtags": tags[bounds[i] : bounds[i + 1]], "time": int(reels.time[i])}
         for i in range(len(reels))
     ]
+
+
+def text_of(reel: Reel, name: str) -> str | None:
+    """What the text column of this name holds of a reel that msgspec read."""
+    if name in ("model", "embedding"):
+        look = reel.embedding
+        held = None if look is None else look.model
+        return held if look is None or name == "model" else b64encode(look.f16).decode()
+    text: str | None = getattr(
+        (reel.audio or Audio()) if name in ("audio_id", "title", "artist") else reel, name
+    )
+    return text
 
 
 def hashes(texts: Iterable[str], seed: int = 0) -> npt.NDArray[np.uint64]:

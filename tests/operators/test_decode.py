@@ -14,7 +14,8 @@ from operators.blocks import LINE_LIMIT, Decoded, Oversized, Poll, Reject
 from operators.decode import ERRORS, decode
 from operators.faults import DEPTH_LIMIT, classify, depth
 from operators.reels import NUMBERS, TEXTS, Reels
-from schemas.reels import Audio, Metrics, Reel
+from schemas.reels import Metrics, Reel
+from tests.operators.reels import text_of
 
 GOOD = {"reel_id": "r1", "published_at": "2026-01-05T14:10:00Z", "author_id": "a1"}
 US = 1_767_622_200_000_000  # of the time above
@@ -61,10 +62,7 @@ def values(reels: Reels) -> list[Values]:
 
 def told(reel: Reel) -> Values:
     """The same of a reel that msgspec read."""
-    sound = reel.audio or Audio()
-    found = [
-        getattr(sound if name in ("audio_id", "title", "artist") else reel, name) for name in TEXTS
-    ]
+    found = [text_of(reel, name) for name in TEXTS]
     time = (reel.published_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     numbers = {"author_followers": reel.author_followers}
     seen = reel.metrics or Metrics()

@@ -28,6 +28,9 @@ I64 = npt.NDArray[np.int64]
 NONE: Final = np.uint64(0)
 """No format."""
 
+SHOWN: Final = 32
+"""Reels that an event names at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
@@ -79,8 +82,9 @@ class Event:
     format: int
     other: int = 0
     """Of what it was split, or into what it was merged."""
-    reel: int = 0
-    """Of one that was born or revived, the key of the reel nearest to its centroid (medoid)."""
+    reels: tuple[int, ...] = ()
+    """Of one that was born, split or revived, keys of reels of it, the nearest to its centroid (the
+    medoid) first, at most `SHOWN`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,16 @@ class Formats:
     def ids(self) -> U64:
         """Those that do not rest, in the order in which they came."""
         return self._active.ids
+
+    @property
+    def resting(self) -> U64:
+        """Those that rest."""
+        return self._resting.ids
+
+    @property
+    def waiting(self) -> U64:
+        """The keys of the reels that wait, oldest first; of some at an edge the format is told."""
+        return self._keys
 
     def advance(self, tick: int, keys: U64, embeddings: F16) -> Found:
         """Take the reels of one tick.
@@ -247,7 +261,7 @@ class Formats:
         whole, length = _whole(direction)
         cosine = Nearest(whole, length)(vectors, lengths)[1]
         keys, of = self._keys[rows], self._of[rows]
-        medoid = int(keys[np.lexsort((keys, -cosine))[0]])
+        shown = tuple(keys[np.lexsort((keys, -cosine))[:SHOWN]].tolist())
         (near,), (similar,) = self._active.nearest()(whole, length)
         if similar >= self.tuning.distinct:
             named = int(self._active.ids[near])
@@ -258,13 +272,13 @@ class Formats:
             if similar >= self.tuning.distinct:
                 known[near] = True
                 named = int(self._resting.ids[near])
-                events.append(Event(Change.REVIVED, named, reel=medoid))
+                events.append(Event(Change.REVIVED, named, reels=shown))
             else:
-                named = int(mix64(np.uint64(medoid) ^ np.uint64(tick))) or 1
+                named = int(mix64(np.uint64(shown[0]) ^ np.uint64(tick))) or 1
                 parents, counts = np.unique(of, return_counts=True)
                 parent = int(parents[counts.argmax()]) if 2 * counts.max() > of.size else 0
                 change = Change.SPLIT if parent else Change.BORN
-                events.append(Event(change, named, parent, medoid))
+                events.append(Event(change, named, parent, shown))
             self._resting = self._resting.take(~known)
             one = np.array([named], np.uint64)
             self._active = self._active.and_also(_Known(one, direction, np.array([tick])))
