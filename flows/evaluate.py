@@ -82,7 +82,7 @@ def alerts_of(revisions: Iterable[Trend], key: Truth | None = None) -> list[Aler
             Alert(
                 trend_id=trend.trend_id,
                 event_time=trend.event_time,
-                members=tuple(_member(x, trend, looks) for x in trend.members),
+                members=tuple(member_of(x, trend, looks) for x in trend.members),
             )
             for trend in alerts.values()
         ),
@@ -90,7 +90,8 @@ def alerts_of(revisions: Iterable[Trend], key: Truth | None = None) -> list[Aler
     )
 
 
-def _member(member: Member, trend: Trend, looks: Mapping[str, str]) -> TruthMember:
+def member_of(member: Member, trend: Trend, looks: Mapping[str, str]) -> TruthMember:
+    """Give a member of a trend as the answer key has it; `looks` are those of planted reels."""
     name = member.id
     if member.kind == "format":
         seen = Counter(looks[reel] for reel in trend.examples if reel in looks)

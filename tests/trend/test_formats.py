@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from trend.formats.clustering import clusters
+from trend.formats.clustering import clusters, linked
 from trend.formats.formats import Change, Event, Formats, Found, Tuning
 from trend.formats.nearest import Nearest, subspace
 from trend.formats.vectors import LENGTH, cosines, directions
@@ -233,7 +233,8 @@ def test_clusters_are_those_of_the_definition() -> None:
             ]
         )
         vectors, lengths = directions(points, np.zeros(12))
-        given = clusters(vectors, lengths, 0.75, 3, 6)
+        density = linked(vectors, lengths, vectors, lengths, 0.75)[0] - 1
+        given = clusters(vectors, lengths, density, 0.75, 3, 6)
         assert np.array_equal(given, by_definition(vectors, lengths, 0.75, 3, 6))
         assert given.max() >= 1
 
@@ -243,7 +244,7 @@ def by_definition(
 ) -> npt.NDArray[np.int64]:
     n = lengths.size
     scale = (1.0 / lengths).astype(np.float32)
-    near = (vectors @ vectors.T) * scale[:, None] * scale[None, :]
+    near = (vectors @ vectors.T) * (scale[:, None] * scale[None, :])
     density = [sum(near[i, j] >= link for j in range(n)) - 1 for i in range(n)]
     dense = sorted((i for i in range(n) if density[i] >= neighbours), key=lambda i: -density[i])
     peak: dict[int, int] = {}
