@@ -9,8 +9,9 @@ Where a format becomes another its uses of the last day count for that one too, 
 count of what looks the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -22,6 +23,7 @@ from operators.durable.machine import Machine
 from operators.likeness import Shown, label_of, shown
 from operators.looks import Looks, joined, matrix
 from operators.metrics import EMBEDDINGS_REFUSED, LIMIT, USED, Sizes
+from operators.reels import Reels
 from operators.routing import key_at
 from operators.strings import Strings
 from operators.watermarks import Watermarks
@@ -38,6 +40,8 @@ PARTITION: Final = "\0formats"
 """The partition of the uses of formats: no file or topic is called so."""
 MEDOIDS: Final = 9
 """Reels that a change names at most."""
+COMPARED: Final = 500
+"""Reels that wait with which those of a new format are compared at least, to name it."""
 DAY_S: Final = 86_400
 
 U64 = npt.NDArray[np.uint64]
@@ -103,12 +107,16 @@ def _as_one(parts: Sequence[Uses]) -> Uses:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What is kept of a reel that waits."""
+    """What is kept of reels of one tick that wait."""
 
-    shown: Shown
-    author: int
-    tick: int
-    again: bool
+    author: U64
+    tick: I32
+    again: npt.NDArray[np.bool_]
+    names: Reels
+
+    def shown(self, row: int) -> Shown:
+        """One of them as people know it."""
+        return shown(self.names.take(np.array([row])))[0]
 
 
 Told = ShardRows | FormatChange
@@ -131,8 +139,8 @@ class FindingFormats(Machine[Looks, Told]):
         self._model: tuple[int, int] | None = None
         """Hash of the model's name, and bytes of a vector."""
         self._formats: Formats | None = None
-        self._seen: dict[int, _Seen] = {}
-        """The reels that wait in `_formats`, by hash."""
+        self._seen: dict[int, tuple[_Seen, int]] = {}
+        """The reels that wait in `_formats`, by hash: where they are."""
         self._labels: dict[int, str] = {}
         self._day: list[Uses] = []
         """Uses of the last day, those of each tick on their own."""
@@ -210,7 +218,8 @@ class FindingFormats(Machine[Looks, Told]):
             return [], []
         size = self._formats.dimensions
         found = self._formats.advance(tick, looks.reel, matrix(looks.vectors, size))
-        changes = [self._changed(tick, event, looks) for event in found.events]
+        others = cache(self._waiting)
+        changes = [self._changed(tick, event, looks, others) for event in found.events]
         uses = self._uses(tick, looks, found)
         self._remember(looks)
         ticks_per_day = DAY_S // self.settings.tick_seconds
@@ -239,12 +248,25 @@ class FindingFormats(Machine[Looks, Told]):
         self._other_models += len(looks) - rows.size
         return rows
 
-    def _changed(self, tick: int, event: Event, looks: Looks) -> FormatChange:
+    def _waiting(self) -> list[Shown]:
+        """The newest reels that wait, and others of their ticks."""
+        found: list[Shown] = []
+        last = None
+        for seen, _ in reversed(self._seen.values()):
+            if seen is not last:
+                last = seen
+                found += shown(seen.names)
+            if len(found) >= COMPARED:
+                break
+        return found
+
+    def _changed(
+        self, tick: int, event: Event, looks: Looks, others: Callable[[], list[Shown]]
+    ) -> FormatChange:
         """Say what happened to a format, and name it where it is new."""
         named = self._shown(event.reels, looks)
         if event.format not in self._labels:
-            waiting = [one.shown for one in self._seen.values()]
-            self._labels[event.format] = label_of(name_of(event.format), named, waiting)
+            self._labels[event.format] = label_of(name_of(event.format), named, others())
         return FormatChange(
             format=name_of(event.format),
             change=event.change.value,
@@ -260,7 +282,9 @@ class FindingFormats(Machine[Looks, Told]):
         here = [reel for reel in reels if reel not in self._seen]
         rows = [int(row) for row, reel in zip(at, reels, strict=True) if reel not in self._seen]
         new = dict(zip(here, shown(looks.names.take(np.array(rows, np.int64))), strict=True))
-        return [new[reel] if reel in new else self._seen[reel].shown for reel in reels]
+        waited = {reel: self._seen[reel] for reel in reels if reel in self._seen}
+        old = {reel: seen.shown(row) for reel, (seen, row) in waited.items()}
+        return [old[reel] if reel in old else new[reel] for reel in reels]
 
     def _uses(self, tick: int, looks: Looks, found: Found) -> Uses:
         """The formats that a tick told, of its own reels and of such that waited."""
@@ -270,19 +294,19 @@ class FindingFormats(Machine[Looks, Told]):
         row = np.minimum(np.searchsorted(looks.reel, found.keys), len(looks) - 1)
         author, own, again = looks.author[row], looks.tick[row], looks.again[row]
         for at in np.flatnonzero(looks.reel[row] != found.keys).tolist():
-            seen = self._seen[int(found.keys[at])]
-            author[at], own[at], again[at] = seen.author, seen.tick, seen.again
+            seen, there = self._seen[int(found.keys[at])]
+            author[at], own[at], again[at] = seen.author[there], seen.tick[there], seen.again[there]
         return Uses(found.formats, found.keys, author, own, np.full(n, tick, np.int32), again)
 
     def _remember(self, looks: Looks) -> None:
         """Keep what is needed of the reels that wait; let go of those that wait no more."""
         assert self._formats is not None
         waiting = self._formats.waiting
-        rows = np.flatnonzero(np.isin(looks.reel, waiting))
-        for row, one in zip(rows.tolist(), shown(looks.names.take(rows)), strict=True):
-            self._seen[int(looks.reel[row])] = _Seen(
-                one, int(looks.author[row]), int(looks.tick[row]), bool(looks.again[row])
-            )
+        at = np.minimum(np.searchsorted(looks.reel, waiting), len(looks) - 1)
+        rows = np.unique(at[looks.reel[at] == waiting])
+        names = looks.names.take(rows).packed()
+        seen = _Seen(looks.author[rows], looks.tick[rows], looks.again[rows], names)
+        self._seen |= {reel: (seen, row) for row, reel in enumerate(looks.reel[rows].tolist())}
         if len(self._seen) > waiting.size:
             there = set(waiting.tolist())
             self._seen = {reel: one for reel, one in self._seen.items() if reel in there}
