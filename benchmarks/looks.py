@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from benchmarks.quality import replay
-from flows.evaluate import alerts_of, evaluate_files, member_of, read_revisions, read_truth
+from flows.evaluate import alerts_of, evaluate_files, members_of, read_revisions, read_truth
 from flows.settings import load
 from flows.simulate import simulate_to
 from schemas.trends import Trend
@@ -37,7 +37,7 @@ def challenges(truth: Truth, revisions: Sequence[Trend]) -> float | None:
     looks = {reel: look.id for look in truth.looks for reel in look.reels}
     named: dict[str, set[str]] = {}
     for trend in revisions:
-        ids = {member_of(member, trend, looks).id for member in trend.members}
+        ids = {one.id for member in trend.members for one in members_of(member, trend, looks)}
         named.setdefault(trend.trend_id, set()).update(ids)
     found = []
     for one in truth.trends:

@@ -247,6 +247,13 @@ def simulate(
             "spellings, slow cascades and spam, tags of a day of the month.",
         ),
     ] = False,
+    fingerprints: Annotated[
+        bool,
+        typer.Option(
+            "--fingerprints",
+            help="Sounds are known by what is heard alone: a fingerprint in each reel, and no id.",
+        ),
+    ] = False,
     malformed: Annotated[float, typer.Option(help="Share of lines that are not reels.")] = 0.002,
     late: Annotated[float, typer.Option(help="Share of reels that arrive late.")] = 0.03,
     duplicates: Annotated[float, typer.Option(help="Share of reels that come twice.")] = 0.03,
@@ -268,6 +275,7 @@ def simulate(
             embeddings=embeddings,
             looks=looks,
             varied=varied,
+            fingerprints=fingerprints,
             malformed=malformed,
             late=late,
             duplicates=duplicates,

@@ -1,7 +1,7 @@
 """The detection flow: reels in, trends out. Wiring only.
 
     source -> decode -> dedupe -> identify -> explode -> count, detect -> synthesise -> sinks
-                                                      -> cooccur       ->
+                               ->          ->         -> cooccur       ->
 
 Each step is a file of this name in `operators/`. What flows between them is in `operators.blocks`:
 whole polls as columns. Keys are partitions up to explode, shards from there, and one for the rest.
@@ -41,14 +41,16 @@ from operators.durable.durable import Book, Durable, Place, builder
 from operators.exchange import Exchange
 from operators.explode import Explode
 from operators.formats import FORMATS, PARTITION, FindingFormats, FormatChange, FormatSettings
-from operators.identify import identify
+from operators.heard import Heard, heard
+from operators.identify import HEARD, HEARD_KEY, Sounds, SoundSettings, identify
 from operators.links import Linked
-from operators.looks import Looks, looks
+from operators.looks import Looks, looks, without_looks
 from operators.metrics import FORMAT_CHANGES
 from operators.routing import PLACES, keys_of
 from operators.sources.board import Board
 from operators.synthesise import SynthesiseSettings, Synthesising, Told, counted
 from operators.together import Together
+from operators.waiting import Asked, F, Waiting
 from schemas.trends import Trend
 from trend.budget import ShardSettings, for_counts
 from trend.graph.challenges import ChallengeSettings
@@ -94,15 +96,20 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     keys = ends.keys or keys_of(ends.partitions)
     by_partition = op.key_on("partition", decoded, lambda item: keys[item.partition])
     fresh = op.stateful_batch("dedupe", by_partition, _dedupe(settings, board, place))
-    known = op.map_value("identify", fresh, identify)
+    known = op.map_value("name", fresh, lambda item: identify(without_looks(item)))
+    sent = partial(_sent, ends.exchange)
+    partitions = [*ends.partitions]
+    if settings.sounds_mb:
+        sounds = _sounds(settings, ends.partitions, place)
+        known = _waiting(known, "identify", heard, HEARD_KEY, sounds, sent)
+        partitions.append(HEARD)
     exploded = op.map("explode", known, _explode(settings))
     # Keys must not change when partitions are added to a topic.
     shards = shard_keys(len(ends.partitions) if ends.keys is None else PLACES, settings.graph)
-    sent = partial(_sent, ends.exchange)
     rows: KeyedStream[ShardRows] = op.flat_map(
         "shards", exploded, lambda item: [sent(shards[rows.shard], rows) for rows in item[0]]
     )
-    partitions = [*ends.partitions]
+    counted_of = [*partitions]
     if settings.formats:
         seen: KeyedStream[Looks] = op.flat_map(
             "looks", fresh, lambda item: [sent(FORMATS, one) for one in looks(item[1])]
@@ -116,27 +123,23 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
             ),
         )
         rows = op.merge("rows", rows, uses)
-        partitions.append(PARTITION)
+        counted_of.append(PARTITION)
         changes = op.flat_map("changes", formats, _changes)
         if ends.formats is not None:
             op.output("formats-file", changes, ends.formats)
-    reports = op.stateful_batch("count", rows, _count(settings, partitions, place))
+    reports = op.stateful_batch("count", rows, _count(settings, counted_of, place))
     if settings.graph:
         together: KeyedStream[Together] = op.flat_map(
             "together", exploded, lambda item: [sent(GRAPH, item[1])] if item[1] else []
         )
-        communities = op.stateful_batch(
-            "cooccur", together, _cooccur(settings, ends.partitions, place)
-        )
+        communities = op.stateful_batch("cooccur", together, _cooccur(settings, partitions, place))
         reports = op.merge("reports", reports, communities)
     ids: KeyedStream[Told] = op.flat_map(
         "catalogue", known, lambda item: [sent(ONE, ids) for ids in reel_ids(item[1])]
     )
     told: KeyedStream[Told] = op.map("report", reports, lambda item: sent(ONE, item[1]))
     everything: KeyedStream[Told] = op.merge("merge", told, ids)
-    linked = op.stateful_batch(
-        "synthesise", everything, _synthesise(settings, ends.partitions, place)
-    )
+    linked = op.stateful_batch("synthesise", everything, _synthesise(settings, partitions, place))
     for number, store in enumerate(ends.stores):
         op.output(f"store-{number}", linked, store)
     trends = op.map_value("trends", linked, lambda item: counted(item.trend))
@@ -145,6 +148,28 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     if ends.alerts is not None:
         op.output("alerts", trends, ends.alerts)
     return flow
+
+
+Build = Callable[[bytes | None], Durable[Asked[F], Fresh]]
+
+
+def _waiting(
+    fresh: KeyedStream[Fresh],
+    step: str,
+    parted: Callable[[Fresh], tuple[Fresh, Asked[F]]],
+    key: str,
+    machine: Build[F],
+    sent: Callable[[str, Any], tuple[str, Any]],
+) -> KeyedStream[Fresh]:
+    """Have some reels wait to be identified in a step of their own; all others pass by."""
+    both = op.map_value(f"{step}-part", fresh, parted)
+    passing = op.filter_map_value(
+        f"{step}-pass", both, lambda two: two[0] if two[0].announce or len(two[0].reels) else None
+    )
+    asked: KeyedStream[Asked[F]] = op.flat_map(
+        f"{step}-ask", both, lambda item: [sent(key, one) for one in item[1][1:] if one.matters]
+    )
+    return op.merge(f"{step}-all", passing, op.stateful_batch(step, asked, machine))
 
 
 def _sent(exchange: Exchange | None, key: str, value: Any) -> tuple[str, Any]:
@@ -199,6 +224,17 @@ def _changes(item: tuple[str, ShardRows | FormatChange]) -> list[tuple[str, Form
         return []
     FORMAT_CHANGES.add(1, told.change)
     return [(ONE, told)]
+
+
+def _sounds(
+    settings: Settings, partitions: Sequence[str], place: Place | None
+) -> Callable[[bytes | None], Durable[Asked[Heard], Fresh]]:
+    chosen = SoundSettings(settings.sounds_mb << 20)
+    return builder(
+        lambda: Waiting(HEARD, HEARD_KEY, Sounds(chosen), partitions),
+        _book(place, "identify"),
+        adapt=_known(partitions),
+    )
 
 
 Exploded = tuple[list[ShardRows], Together | None]

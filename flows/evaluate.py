@@ -82,7 +82,9 @@ def alerts_of(revisions: Iterable[Trend], key: Truth | None = None) -> list[Aler
             Alert(
                 trend_id=trend.trend_id,
                 event_time=trend.event_time,
-                members=tuple(member_of(x, trend, looks) for x in trend.members),
+                members=tuple(
+                    found for member in trend.members for found in members_of(member, trend, looks)
+                ),
             )
             for trend in alerts.values()
         ),
@@ -90,14 +92,20 @@ def alerts_of(revisions: Iterable[Trend], key: Truth | None = None) -> list[Aler
     )
 
 
-def member_of(member: Member, trend: Trend, looks: Mapping[str, str]) -> TruthMember:
-    """Give a member of a trend as the answer key has it; `looks` are those of planted reels."""
-    name = member.id
+def members_of(member: Member, trend: Trend, looks: Mapping[str, str]) -> list[TruthMember]:
+    """Give what a member of a trend may be called in the answer key.
+
+    A sound also by title and artist; a format by the planted look that most of the trend's examples
+    have, by `looks`: reel -> look.
+    """
+    names = {member.id}
+    if member.kind == "sound":
+        names.add(member.label)
     if member.kind == "format":
         seen = Counter(looks[reel] for reel in trend.examples if reel in looks)
         most = seen.most_common(1)
-        name = most[0][0] if most and 2 * most[0][1] > len(trend.examples) else name
-    return TruthMember(kind=member.kind, id=name)
+        names = {most[0][0]} if most and 2 * most[0][1] > len(trend.examples) else names
+    return [TruthMember(kind=member.kind, id=name) for name in sorted(names)]
 
 
 def _precedence(trend: Trend) -> tuple[bool, int]:

@@ -111,6 +111,14 @@ class Settings(BaseSettings):
         "512 MiB, or half.",
         json_schema_extra=_unit("MiB"),
     )
+    sounds_mb: int = Field(
+        256,
+        ge=0,
+        le=1_048_576,
+        description="Memory beside `memory_mb` for sounds that reels are recognised by, about 7 kB "
+        "each; those used least go first. 0: fingerprints are not looked at.",
+        json_schema_extra=_unit("MiB"),
+    )
     min_authors: int = Field(
         10,
         ge=2,

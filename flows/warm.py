@@ -61,7 +61,12 @@ def warm() -> None:
     from trend.simulator import SimulatorSettings
 
     simulated = SimulatorSettings(
-        seed=1, days=DAYS, reels_per_day=REELS_PER_DAY, pairs=PAIRS, malformed=0.01
+        seed=1,
+        days=DAYS,
+        reels_per_day=REELS_PER_DAY,
+        pairs=PAIRS,
+        malformed=0.01,
+        fingerprints=True,
     )
     settings = load(graph=True)
     with TemporaryDirectory(prefix="groundswell-") as folder:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba import njit
 
 from operators.blocks import Fresh
-from operators.reels import CAPTION, LANGUAGE, REEL_ID, REGION
+from operators.reels import CAPTION, LANGUAGE, REEL_ID, REGION, VERSION
 from operators.strings import Strings
 from trend import homes
 from trend.engagement import UNKNOWN, engagement, sums
@@ -68,7 +68,7 @@ def reel_ids(fresh: Fresh) -> list[ReelIds]:
         np.ascontiguousarray(reels.starts[new, CAPTION]),
         np.ascontiguousarray(reels.lengths[new, CAPTION]),
     )
-    engaged = engagement(np.ascontiguousarray(reels.numbers[new]))
+    engaged = engagement(np.ascontiguousarray(reels.numbers[new, :VERSION]))
     places = [
         homes.homes(
             reels.data,

@@ -121,16 +121,20 @@ def _texts(reel: Reel) -> list[bytes | None]:
     sound = reel.audio or _SILENCE
     named = (sound.audio_id, sound.title, sound.artist)
     said = (reel.transcript, reel.ocr_text, reel.language, reel.region)
+    marks = b64encode(sound.landmarks.data).decode() if sound.landmarks else None
     look = reel.embedding
+    heard = (sound.fingerprint, marks)
     seen = (look.model, b64encode(look.f16).decode()) if look else (None, None)
-    texts = (reel.reel_id, reel.author_id, reel.caption, *named, *said, *seen)
+    texts = (reel.reel_id, reel.author_id, reel.caption, *named, *said, *heard, *seen)
     return [None if text is None else text.encode() for text in texts]
 
 
 def _numbers(reel: Reel) -> list[int]:
     """The numbers of a reel, in the order of `NUMBERS`; -1: null."""
     seen = reel.metrics or _UNSEEN
-    numbers = (reel.author_followers, seen.views, seen.likes, seen.shares, seen.saves)
+    marks = reel.audio.landmarks if reel.audio else None
+    version = marks.version if marks else None
+    numbers = (reel.author_followers, seen.views, seen.likes, seen.shares, seen.saves, version)
     return [-1 if number is None else int(number) for number in numbers]
 
 

@@ -23,6 +23,8 @@ from operators.reels import (
     AUTHOR_ID,
     CAPTION,
     EMBEDDING,
+    FINGERPRINT,
+    LANDMARKS,
     MODEL,
     OCR_TEXT,
     REEL_ID,
@@ -178,7 +180,7 @@ class Dedupe:
 
 def _digests(reels: Reels) -> npt.NDArray[np.uint64]:
     """Hash what gives a reel its signals: caption, tags, sound, speech, text on screen, look."""
-    signals = (CAPTION, AUDIO_ID, TRANSCRIPT, OCR_TEXT, MODEL, EMBEDDING)
+    signals = (CAPTION, AUDIO_ID, TRANSCRIPT, OCR_TEXT, FINGERPRINT, LANDMARKS, MODEL, EMBEDDING)
     return digests(
         reels.data,
         reels.starts,

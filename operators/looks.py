@@ -120,6 +120,14 @@ def looks(fresh: Fresh) -> list[Looks]:
     ]
 
 
+def without_looks(fresh: Fresh) -> Fresh:
+    """The same reels without their embeddings, which no other step needs."""
+    reels = fresh.reels
+    if not (reels.lengths[:, EMBEDDING] >= 0).any():
+        return fresh
+    return replace(fresh, reels=reels.without(MODEL, EMBEDDING))
+
+
 def _digests(reels: Reels) -> U64:
     return digests(
         reels.data,

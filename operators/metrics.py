@@ -149,6 +149,20 @@ EVICTED: Final = Metric(
     "when memory was short.",
 )
 
+SOUNDS: Final = Metric("groundswell_sounds", "gauge", (), "Sounds that reels are compared with.")
+SOUNDS_EVICTED: Final = Metric(
+    "groundswell_sounds_evicted",
+    "counter",
+    (),
+    "Sounds that were let go when memory was short, those used least first.",
+)
+UNHEARD: Final = Metric(
+    "groundswell_reels_unheard",
+    "counter",
+    ("field", "reason"),
+    "Reels whose sound is taken as the platform names it, because the fingerprint or the landmarks "
+    "are broken, short, plain (of silence or one tone) or of another version.",
+)
 EMBEDDINGS_REFUSED: Final = Metric(
     "groundswell_embeddings_refused",
     "counter",
@@ -257,7 +271,7 @@ METRICS: Final = (
     *(READ, READ_BYTES, REJECTED, DUPLICATE, LATE, CLAMPED, COUNTED, LAG, EVENT_TIME, IDLE),
     *(WATERMARK, WATERMARK_AGE, DECIDED),
     *(TRENDS, REVISIONS, FALSE_EXPECTED, FDR, FOLLOWED, CANDIDATES, LIVE, EVICTED),
-    *(EMBEDDINGS_REFUSED, FORMAT_CHANGES),
+    *(SOUNDS, SOUNDS_EVICTED, UNHEARD, EMBEDDINGS_REFUSED, FORMAT_CHANGES),
     *(SINK_SECONDS, SINK_WRITTEN, SINK_FAILURES, SINK_UP, ALERTS, ALERTS_WAITING),
     *(STATE, STATE_WRITTEN, STATE_SECONDS, EPOCH),
     *(USED, LIMIT, EXCHANGED, OVERFLOWED),
@@ -278,6 +292,7 @@ OUTCOMES: Final = ("sent", "failed", "dropped", "stale")
 
 STEPS: Final = {
     "dedupe": "the reels of each partition that were there before",
+    "identify": "the sounds that reels are compared with, and reels that wait for it",
     "formats": "visual formats, and looks of reels that wait",
     "count": "counts of signals",
     "cooccur": "the co-occurrence graph",
@@ -292,6 +307,7 @@ BUFFERS: Final = {
         f"sink-{name}": ("items", f"what waits to be written to: {what}")
         for name, what in SINKS.items()
     },
+    "sounds": ("bytes", "sounds that reels are compared with, setting sounds_mb"),
     "formats": ("formats", "visual formats in use, setting max_formats"),
     "looks": ("reels", "looks of reels that wait for their tick, setting formats_per_tick"),
     "signals": ("bytes", "counts and history of signals, from setting memory_mb"),

@@ -4,7 +4,7 @@ No step makes a Python string of a text: a column of strings would cost more tha
 of it. The kernels of `trend` read the slices where they are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
@@ -28,13 +28,16 @@ TEXTS: Final = (
     "ocr_text",
     "language",
     "region",
+    "fingerprint",
+    "landmarks",
     "model",
     "embedding",
 )
 """The texts of a reel, in the order of the columns of `Reels.starts` and `Reels.lengths`."""
 
-NUMBERS: Final = ("author_followers", "views", "likes", "shares", "saves")
-"""The numbers of a reel, in the order of the columns of `Reels.numbers`."""
+NUMBERS: Final = ("author_followers", "views", "likes", "shares", "saves", "version")
+"""The numbers of a reel, in the order of the columns of `Reels.numbers`; the version is that of the
+landmarks."""
 
 (
     REEL_ID,
@@ -47,9 +50,12 @@ NUMBERS: Final = ("author_followers", "views", "likes", "shares", "saves")
     OCR_TEXT,
     LANGUAGE,
     REGION,
+    FINGERPRINT,
+    LANDMARKS,
     MODEL,
     EMBEDDING,
 ) = range(len(TEXTS))
+VERSION: Final = NUMBERS.index("version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,16 @@ class Reels:
         np.cumsum(self.tag_count, out=bounds[1:])
         tags = np.repeat(self.tag_first - bounds[:-1], self.tag_count) + np.arange(bounds[-1])
         return self.tag_starts[tags], self.tag_lengths[tags], bounds
+
+    def with_texts(self, column: int, texts: Sequence[bytes | None]) -> "Reels":
+        """Return the same reels with these texts in a column; None: null."""
+        lengths = np.array([-1 if text is None else len(text) for text in texts], np.int32)
+        ends = np.cumsum(np.maximum(lengths, 0), dtype=np.int32) + np.int32(self.data.size)
+        starts, sizes = self.starts.copy(), self.lengths.copy()
+        starts[:, column], sizes[:, column] = ends - np.maximum(lengths, 0), lengths
+        added = np.frombuffer(b"".join(text or b"" for text in texts), np.uint8)
+        data = np.concatenate([self.data, added])
+        return replace(self, data=data, starts=starts, lengths=sizes)
 
     def without(self, *columns: int) -> "Reels":
         """Return the same reels with nothing in some columns."""

@@ -27,7 +27,6 @@ from operators.scanner.fields import (
     REEL,
     REQUIRED,
     SECONDS,
-    TEXT,
     TIME,
     UNKEPT,
     UNKNOWN,
@@ -229,7 +228,7 @@ def _value(at: int, to: int, tag: int, row: Row, field: int) -> tuple[int, int, 
     if OPTIONAL[field] and peek(at) == ord("n"):
         return literal(at), to, tag
     holds = HOLDS[field]
-    if holds <= TEXT or holds == KEPT:
+    if holds <= KEPT:
         return *_text(at, to, row, field), tag
     if holds == HASHTAGS:
         return _hashtags(at, to, tag, row)

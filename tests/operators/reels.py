@@ -1,6 +1,6 @@
 """Reels for tests: from what is unusual of each, and back; and the hashes of texts."""
 
-from base64 import b64encode
+from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -58,15 +58,24 @@ def rows_of(reels: Reels) -> list[dict[str, Any]]:
     ]
 
 
-def text_of(reel: Reel, name: str) -> str | None:
-    """What the text column of this name holds of a reel that msgspec read."""
+def texts_of(reels: Reels, name: str) -> list[str | bytes | None]:
+    """What a text column holds, base64 undone."""
+    texts = reels.texts(name)
+    if name not in ("landmarks", "embedding"):
+        return [*texts]
+    return [text if text is None else b64decode(text) for text in texts]
+
+
+def text_of(reel: Reel, name: str) -> str | bytes | None:
+    """The same of a reel that msgspec read."""
+    look = reel.embedding
     if name in ("model", "embedding"):
-        look = reel.embedding
-        held = None if look is None else look.model
-        return held if look is None or name == "model" else b64encode(look.f16).decode()
-    text: str | None = getattr(
-        (reel.audio or Audio()) if name in ("audio_id", "title", "artist") else reel, name
-    )
+        return None if look is None else look.model if name == "model" else look.f16
+    sound = reel.audio or Audio()
+    if name == "landmarks":
+        return sound.landmarks.data if sound.landmarks else None
+    of_sound = ("audio_id", "title", "artist", "fingerprint")
+    text: str | None = getattr(sound if name in of_sound else reel, name)
     return text
 
 

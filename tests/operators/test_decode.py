@@ -15,7 +15,7 @@ from operators.decode import ERRORS, decode
 from operators.faults import DEPTH_LIMIT, classify, depth
 from operators.reels import NUMBERS, TEXTS, Reels
 from schemas.reels import Metrics, Reel
-from tests.operators.reels import text_of
+from tests.operators.reels import text_of, texts_of
 
 GOOD = {"reel_id": "r1", "published_at": "2026-01-05T14:10:00Z", "author_id": "a1"}
 US = 1_767_622_200_000_000  # of the time above
@@ -55,7 +55,7 @@ def hashtags(reels: Reels) -> list[list[str]]:
 
 def values(reels: Reels) -> list[Values]:
     """What each of the reels holds: its texts, its time, its hashtags and its numbers."""
-    texts = zip(*(reels.texts(name) for name in TEXTS), strict=True)
+    texts = zip(*(texts_of(reels, name) for name in TEXTS), strict=True)
     columns = (reels.time.tolist(), hashtags(reels), reels.numbers.tolist())
     return list(zip(texts, *columns, strict=True))
 
@@ -63,8 +63,10 @@ def values(reels: Reels) -> list[Values]:
 def told(reel: Reel) -> Values:
     """The same of a reel that msgspec read."""
     found = [text_of(reel, name) for name in TEXTS]
+    marks = reel.audio.landmarks if reel.audio else None
     time = (reel.published_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     numbers = {"author_followers": reel.author_followers}
+    numbers["version"] = marks.version if marks else None
     seen = reel.metrics or Metrics()
     numbers |= {name: getattr(seen, name) for name in NUMBERS if name not in numbers}
     given = [-1 if numbers[name] is None else numbers[name] for name in NUMBERS]
