@@ -67,12 +67,14 @@ def warm() -> None:
         pairs=PAIRS,
         malformed=0.01,
         fingerprints=True,
+        embeddings=64,
     )
     settings = load(graph=True)
     with TemporaryDirectory(prefix="groundswell-") as folder:
         reels = simulate_to(Path(folder), simulated).reels_file
         _flow(settings, reels, Path(folder, "trends.jsonl"))
     _tables(settings)
+    _formats()
 
 
 def _flow(settings: Settings, reels: Path, trends: Path) -> None:
@@ -97,6 +99,16 @@ def _tables(settings: Settings) -> None:
     shard: Shard = pickle.loads(pickle.dumps(Shard(of_shard)))
     counts = tables.with_pairs(shard.counts, 0, 1, of_shard)
     tables.with_pairs(counts, 0, counts.pairs.size, of_shard)
+
+
+def _formats() -> None:
+    """Find the subspace in which many formats are compared."""
+    import numpy as np
+
+    from trend.formats.nearest import subspace
+    from trend.formats.vectors import LENGTH
+
+    subspace(np.float32(LENGTH) * np.eye(8, dtype=np.float32))
 
 
 def _say(text: str) -> None:

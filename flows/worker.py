@@ -26,6 +26,7 @@ from operators.durable.fence import Fence
 from operators.exchange import Exchange, join
 from operators.kafka import partition_name
 from operators.sinks.alerts import AlertsSink
+from operators.sinks.formats import FormatsFile
 from operators.sinks.jsonl import TrendsFile
 from operators.sinks.kafka import KafkaDeadLetters, KafkaTrends
 from operators.sinks.rejects import RejectsFile
@@ -101,8 +102,10 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
         trends += configured(settings, place, Path(job.store or ""))
     if job.kafka is None:
         source = FileSource(job.inputs, job.batch_size, board, skew)
+        formats = FormatsFile(Path(job.formats), fence()) if job.formats else None
+        names = partitions(job.inputs)
         return Ends(
-            source, partitions(job.inputs), trends, rejects, board, stores, shared, alerts=told
+            source, names, trends, rejects, board, stores, shared, alerts=told, formats=formats
         )
     connection = connection_of(settings)
     trends.append(KafkaTrends(connection, settings.kafka_trends, settings.kafka_current, fence()))

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ STREAM = SimulatorSettings(
     looks=4,
     malformed=0.01,
 )
+CHANGES = ("--formats", "f.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def stream(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def found(stream: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """What one process finds."""
-    return Replay(tmp_path_factory.mktemp("one"), [stream[0]]).run(1, 5000)
+    return Replay(tmp_path_factory.mktemp("one"), [stream[0]], options=CHANGES).run(1, 5000)
 
 
 def test_trends_that_are_nothing_but_a_look_are_told(
@@ -75,16 +77,30 @@ def test_the_look_of_a_challenge_is_one_of_its_members(
     assert all("format" in kinds for kinds in told)
 
 
+def test_what_happens_to_formats_is_told(found: Outcome) -> None:
+    told = changes(found)
+    born = {one["format"]: one for one in told if one["change"] == "born"}
+    assert len(born) > 20
+    assert [one["event_time"] for one in told] == sorted(one["event_time"] for one in told)
+    assert all(one["reels"] for one in born.values())
+    members = {
+        (member["id"], member["label"])
+        for one in found.revisions
+        for member in one["members"]
+        if member["kind"] == "format"
+    }
+    assert members <= {(one["format"], one["label"]) for one in told}
+
+
 def test_formats_do_not_depend_on_a_kill_or_on_how_the_stream_is_read(
     stream: tuple[Path, Path], found: Outcome, tmp_path: Path
 ) -> None:
     often = {"GROUNDSWELL_EPOCH_SECONDS": "0.3"}
-    replay = Replay(tmp_path, [stream[0]], state=True, settings=often)
-    process = replay.start(1, 100)
-    wait_until(lambda: replay.rejects_so_far() >= 0.5 * len(found.rejects), process)
-    kill_all(process)
-    process.communicate()
-    same(replay.run(2, 700), found)
+    replay = Replay(tmp_path, [stream[0]], state=True, settings=often, options=CHANGES)
+    until_killed(replay, 1, 100, 0.5 * len(found.rejects))
+    outcome = replay.run(2, 700)
+    same(outcome, found)
+    assert changes(outcome) == changes(found)
 
 
 @pytest.mark.slow
@@ -93,11 +109,26 @@ def test_formats_do_not_depend_on_many_kills(
     stream: tuple[Path, Path], found: Outcome, tmp_path: Path, processes: int
 ) -> None:
     often = {"GROUNDSWELL_EPOCH_SECONDS": "0.05"}
-    replay = Replay(tmp_path, [stream[0]], state=True, settings=often)
+    replay = Replay(tmp_path, [stream[0]], state=True, settings=often, options=CHANGES)
     for share in (0.2, 0.4, 0.6, 0.8):
-        process = replay.start(processes, 40)
-        least = share * len(found.rejects)
-        wait_until(lambda least=least: replay.rejects_so_far() >= least, process)  # type: ignore[misc]
-        kill_all(process)
+        until_killed(replay, processes, 40, share * len(found.rejects))
+    outcome = replay.run(processes, 17)
+    same(outcome, found)
+    assert changes(outcome) == changes(found)
+
+
+def until_killed(replay: Replay, processes: int, batch_size: int, rejects: float) -> None:
+    """Run until so many lines were refused; then kill -9."""
+    process = replay.start(processes, batch_size)
+    try:
+        wait_until(lambda: replay.rejects_so_far() >= rejects, process)
+    finally:
+        if process.poll() is None:
+            kill_all(process)
         process.communicate()
-    same(replay.run(processes, 17), found)
+
+
+def changes(outcome: Outcome) -> list[dict[str, Any]]:
+    """What happened to formats."""
+    lines = (outcome.folder / "f.jsonl").read_bytes().splitlines()
+    return [json.loads(line) for line in lines]
