@@ -19,7 +19,7 @@ from bytewax.inputs import Source
 from bytewax.operators import KeyedStream
 from bytewax.outputs import Sink
 
-from flows.settings import Settings
+from flows.settings import DAY_S, Settings
 from operators.balance import shard_keys
 from operators.blocks import (
     GRAPH,
@@ -229,7 +229,8 @@ def _changes(item: tuple[str, ShardRows | FormatChange]) -> list[tuple[str, Form
 def _sounds(
     settings: Settings, partitions: Sequence[str], place: Place | None
 ) -> Callable[[bytes | None], Durable[Asked[Heard], Fresh]]:
-    chosen = SoundSettings(settings.sounds_mb << 20)
+    day = DAY_S // settings.tick_seconds
+    chosen = SoundSettings(settings.sounds_mb << 20, day, settings.sounds_reels)
     return builder(
         lambda: Waiting(HEARD, HEARD_KEY, Sounds(chosen), partitions),
         _book(place, "identify"),

@@ -119,6 +119,14 @@ class Settings(BaseSettings):
         "each; those used least go first. 0: fingerprints are not looked at.",
         json_schema_extra=_unit("MiB"),
     )
+    sounds_reels: int = Field(
+        500_000,
+        ge=0,
+        le=100_000_000,
+        description="Reels of the last day, of sounds not older than it, that count anew where two "
+        "sounds prove to be one; 40 bytes each.",
+        json_schema_extra=_unit("reels"),
+    )
     min_authors: int = Field(
         10,
         ge=2,

@@ -154,7 +154,10 @@ SOUNDS_EVICTED: Final = Metric(
     "groundswell_sounds_evicted",
     "counter",
     (),
-    "Sounds that were let go when memory was short, those used least first.",
+    "Recordings of sounds that were let go when memory was short, those used least first.",
+)
+SOUNDS_MERGED: Final = Metric(
+    "groundswell_sounds_merged", "counter", (), "Sounds that proved to be one with an older sound."
 )
 UNHEARD: Final = Metric(
     "groundswell_reels_unheard",
@@ -271,7 +274,8 @@ METRICS: Final = (
     *(READ, READ_BYTES, REJECTED, DUPLICATE, LATE, CLAMPED, COUNTED, LAG, EVENT_TIME, IDLE),
     *(WATERMARK, WATERMARK_AGE, DECIDED),
     *(TRENDS, REVISIONS, FALSE_EXPECTED, FDR, FOLLOWED, CANDIDATES, LIVE, EVICTED),
-    *(SOUNDS, SOUNDS_EVICTED, UNHEARD, EMBEDDINGS_REFUSED, FORMAT_CHANGES),
+    *(SOUNDS, SOUNDS_EVICTED, SOUNDS_MERGED, UNHEARD),
+    *(EMBEDDINGS_REFUSED, FORMAT_CHANGES),
     *(SINK_SECONDS, SINK_WRITTEN, SINK_FAILURES, SINK_UP, ALERTS, ALERTS_WAITING),
     *(STATE, STATE_WRITTEN, STATE_SECONDS, EPOCH),
     *(USED, LIMIT, EXCHANGED, OVERFLOWED),
@@ -308,6 +312,7 @@ BUFFERS: Final = {
         for name, what in SINKS.items()
     },
     "sounds": ("bytes", "sounds that reels are compared with, setting sounds_mb"),
+    "sound-reels": ("reels", "reels of sounds that are new, setting sounds_reels"),
     "formats": ("formats", "visual formats in use, setting max_formats"),
     "looks": ("reels", "looks of reels that wait for their tick, setting formats_per_tick"),
     "signals": ("bytes", "counts and history of signals, from setting memory_mb"),

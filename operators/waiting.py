@@ -81,7 +81,7 @@ def part(
         spent: columns of their texts that are not needed any more.
     """
     if features is None:
-        nothing = _as_one([], fresh.partition, fresh.closed, fresh.end)
+        nothing = as_one([], fresh.partition, fresh.closed, fresh.end)
         return fresh, Asked(replace(nothing, announce=fresh.announce), None)
     rest = fresh.take(np.flatnonzero(~waits))
     own = fresh.take(np.flatnonzero(waits))
@@ -144,7 +144,7 @@ class Waiting(Machine[Asked[F], Fresh]):
             fresh, features = _joined(parts)
             order = np.lexsort((fresh.reel, fresh.reels.time))
             found.append(self._identifier.identify(tick, fresh.take(order), features.take(order)))
-        return _as_one(found, self._name, through + 1, end)
+        return as_one(found, self._name, through + 1, end)
 
 
 def _by_tick(value: Asked[F]) -> list[tuple[int, Asked[F]]]:
@@ -169,11 +169,12 @@ def _joined(parts: Sequence[Asked[F]]) -> tuple[Fresh, F]:
     one = parts[0].fresh
     if len(parts) == 1:
         return one, features[0]
-    fresh = _as_one([part.fresh for part in parts], one.partition, one.closed, one.end)
+    fresh = as_one([part.fresh for part in parts], one.partition, one.closed, one.end)
     return fresh, type(features[0]).joined(features)
 
 
-def _as_one(parts: Sequence[Fresh], name: str, closed: int, end: bool) -> Fresh:
+def as_one(parts: Sequence[Fresh], name: str, closed: int, end: bool) -> Fresh:
+    """Return the reels of all parts as those of one partition, and how far this is."""
     if not parts:
         none = np.zeros(0, np.int32)
         hashes = np.zeros(0, np.uint64)

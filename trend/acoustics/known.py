@@ -9,7 +9,7 @@ landmarks in the index; one that is used less keeps a part of them, with which a
 was, or nearly so, is still found, and has all of them again when it is.
 """
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,8 @@ VOTES: Final = 200_000
 """Votes that a query counts at most."""
 BUCKET: Final = 4096
 """Landmarks of one shape, pitch and span that are kept at most."""
+
+_MADE: Final = ("_buckets", "_room")
 
 U32 = npt.NDArray[np.uint32]
 I32 = npt.NDArray[np.int32]
@@ -94,6 +96,19 @@ class KnownSounds:
         self._last = np.zeros(0, np.int64)
         self._every = np.zeros(0, np.int32)
         self._clock = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the index, which is made of the rest."""
+        return {name: kept for name, kept in vars(self).items() if name not in _MADE}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._room = scratch(VOTES)
+        self._buckets = empty()
+        for sound, packed in enumerate(self._peaks):
+            if packed is not None:
+                marks = landmarks(unpack(packed), int(self._every[sound]))
+                self._buckets = add(self._buckets, sound, marks, BUCKET)
 
     def __len__(self) -> int:
         return len(self._peaks) - len(self._free)

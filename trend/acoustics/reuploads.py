@@ -34,6 +34,7 @@ _STARTS: Final = np.dtype(np.int64)
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
+F64 = npt.NDArray[np.float64]
 
 
 class Reupload(NamedTuple):
@@ -117,12 +118,18 @@ class Reuploads:
 
     def match(self, items: U32) -> Reupload | None:
         """Return the recording that the items are of, or None."""
+        return next(iter(self.matches(items)), None)
+
+    def matches(self, items: U32) -> list[Reupload]:
+        """Return all recordings that the items are of, those with the fewest other bits first."""
         if items.size < FEWEST:
-            return None
-        sound, begin, different = _match(
-            self._slots, self._pool, self._owner, self._starts, items, self._candidates
+            return []
+        found = np.empty((_CANDIDATES, 3))
+        count = _match(
+            self._slots, self._pool, self._owner, self._starts, items, self._candidates, found
         )
-        return None if sound < 0 else Reupload(int(sound), float(different), int(begin))
+        those = [Reupload(int(one[0]), float(one[1]), int(one[2])) for one in found[:count]]
+        return sorted(those, key=lambda one: one.different)
 
 
 def _grown(array: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
@@ -151,10 +158,8 @@ def _insert(slots: I64, pool: U32, begin: int, end: int) -> int:
 
 
 @kernel
-def _match(
-    slots: I64, pool: U32, owner: I32, starts: I64, items: U32, candidates: I64
-) -> tuple[int, int, float]:
-    """The sound (-1 for none), where the query begins in it, and the share of bits that differ."""
+def _candidates(slots: I64, pool: U32, owner: I32, starts: I64, items: U32, candidates: I64) -> int:
+    """Fill in sounds, where the query may begin in them, and how many items say so."""
     mask = slots.size - 1
     stride = max(1, items.size // _LOOKS)
     count = 0
@@ -177,23 +182,35 @@ def _match(
                     candidates[count, 2] = 1
                     count += 1
             at = (at + 1) & mask
-    best = -1
-    begins = 0
-    least = DIFFERENT
+    return count
+
+
+@kernel
+def _match(
+    slots: I64, pool: U32, owner: I32, starts: I64, items: U32, candidates: I64, found: F64
+) -> int:
+    """Fill in the sounds, the shares of bits that differ and where the query begins in them."""
+    count = _candidates(slots, pool, owner, starts, items, candidates)
     most = 0
     for k in range(count):
         most = max(most, candidates[k, 2])
+    sounds = 0
     for k in range(count):
         if 2 * candidates[k, 2] < most:
             continue
         sound = candidates[k, 0]
+        row = sounds
+        for other in range(sounds):
+            if found[other, 0] == sound:
+                row = other
+        least = DIFFERENT if row == sounds else found[row, 1]
         for begin in range(candidates[k, 1] - 1, candidates[k, 1] + 2):
             different = _different(pool, starts[sound], starts[sound + 1], items, begin)
             if different < least:
                 least = different
-                best = sound
-                begins = begin
-    return best, begins, least
+                found[row, 0], found[row, 1], found[row, 2] = sound, different, begin
+                sounds = max(sounds, row + 1)
+    return sounds
 
 
 @kernel
