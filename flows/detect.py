@@ -40,7 +40,7 @@ from operators.detect import ShardReport
 from operators.durable.durable import Book, Durable, Place, builder
 from operators.exchange import Exchange
 from operators.explode import Explode
-from operators.formats import FORMATS, PARTITION, FindingFormats, FormatChange, FormatSettings
+from operators.formats import FORMATS, FindingFormats, FormatChange, FormatSettings
 from operators.heard import Heard, heard
 from operators.identify import HEARD, HEARD_KEY, Sounds, SoundSettings, identify
 from operators.links import Linked
@@ -50,6 +50,7 @@ from operators.routing import PLACES, keys_of
 from operators.sources.board import Board
 from operators.synthesise import SynthesiseSettings, Synthesising, Told, counted
 from operators.together import Together
+from operators.uses import PARTITION
 from operators.waiting import Asked, F, Waiting
 from schemas.trends import Trend
 from trend.budget import ShardSettings, for_counts

@@ -244,8 +244,8 @@ class Settings(BaseSettings):
     formats_model: str = Field(
         "",
         max_length=256,
-        description="Model of the embeddings that formats are made of; empty: the one that most "
-        "reels have in the first tick with any.",
+        description="Model of the embeddings that formats are made of; empty: the one that most of "
+        "the first thousand have.",
         json_schema_extra=_unit(""),
     )
     max_formats: int = Field(

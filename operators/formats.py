@@ -11,6 +11,7 @@ count of what looks the same.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache
 from typing import Final
 
@@ -18,7 +19,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from operators.blocks import SHARDS, ShardRows, shard_name
+from operators.blocks import ShardRows
 from operators.durable.machine import Machine
 from operators.likeness import Shown, label_of, shown
 from operators.looks import Looks, joined, matrix
@@ -26,26 +27,21 @@ from operators.metrics import EMBEDDINGS_REFUSED, LIMIT, USED, Sizes
 from operators.reels import Reels
 from operators.routing import key_at
 from operators.strings import Strings
+from operators.uses import I32, NO_USES, U64, Uses, as_one, name_of, rows_of
 from operators.watermarks import Watermarks
 from trend.formats.formats import Change, Event, Formats, Found, Tuning
 from trend.hashing import hash_slices
-from trend.kinds import FORMAT
-from trend.records import USE, VOLUME
-from trend.signals import SHARD_BITS
-from trend.sounds import SEPARATOR
 
 FORMATS: Final = key_at("formats", 6)
 """Key of the step."""
-PARTITION: Final = "\0formats"
-"""The partition of the uses of formats: no file or topic is called so."""
 MEDOIDS: Final = 9
 """Reels that a change names at most."""
+FIRST: Final = 1000
+"""Embeddings that decide of which model and size they are to be."""
 COMPARED: Final = 500
 """Reels that wait with which those of a new format are compared at least, to name it."""
 DAY_S: Final = 86_400
 
-U64 = npt.NDArray[np.uint64]
-I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 
 
@@ -59,7 +55,7 @@ class FormatSettings:
     reels_per_tick: int
     """Reels of a tick that are looked at; of more, those with the smallest hashes."""
     model: str = ""
-    """Of the embeddings; empty: the one that most reels have in the first tick with any."""
+    """Of the embeddings; empty: the one that most of the first `FIRST` have."""
 
 
 class FormatChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,41 +64,13 @@ class FormatChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     format: str
     change: str
     """A value of `trend.formats.formats.Change`."""
-    event_time: int
-    """End of the tick, seconds since 1970 UTC."""
+    event_time: datetime
+    """End of the tick, UTC."""
     label: str
     other: str | None = None
     """Of what it was split, or into what it was merged."""
     reels: tuple[str, ...] = ()
     """Ids of reels that show what it looks like, the nearest to its middle first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Uses:
-    """Formats of n reels."""
-
-    format: U64
-    reel: U64
-    author: U64
-    tick: I32
-    apply: I32
-    again: npt.NDArray[np.bool_]
-
-
-_HASHES, _TICKS = np.zeros(0, np.uint64), np.zeros(0, np.int32)
-_NO_USES: Final = Uses(_HASHES, _HASHES, _HASHES, _TICKS, _TICKS, np.zeros(0, np.bool_))
-
-
-def _as_one(parts: Sequence[Uses]) -> Uses:
-    every = (_NO_USES, *parts)
-    return Uses(
-        np.concatenate([part.format for part in every]),
-        np.concatenate([part.reel for part in every]),
-        np.concatenate([part.author for part in every]),
-        np.concatenate([part.tick for part in every]),
-        np.concatenate([part.apply for part in every]),
-        np.concatenate([part.again for part in every]),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +106,8 @@ class FindingFormats(Machine[Looks, Told]):
         """What was complete as of the last output, and whether that was all."""
         self._model: tuple[int, int] | None = None
         """Hash of the model's name, and bytes of a vector."""
+        self._early: list[tuple[int, Looks]] = []
+        """Ticks and their looks before that is known."""
         self._formats: Formats | None = None
         self._seen: dict[int, tuple[_Seen, int]] = {}
         """The reels that wait in `_formats`, by hash: where they are."""
@@ -182,10 +152,11 @@ class FindingFormats(Machine[Looks, Told]):
         uses: list[Uses] = []
         changes: list[FormatChange] = []
         for tick in sorted(tick for tick in self._looks if tick <= through):
-            used, changed = self._tick(tick, self._first(self._looks.pop(tick)))
-            uses += used
-            changes += changed
-        rows = self._rows(_as_one(uses), through + 1, said[1])
+            for at, looks in self._known(tick, self._first(self._looks.pop(tick))):
+                used, changed = self._tick(at, looks)
+                uses += used
+                changes += changed
+        rows = rows_of(as_one(uses), self._labels, through + 1, said[1])
         self._forget_labels()
         return [*rows, *changes]
 
@@ -211,9 +182,40 @@ class FindingFormats(Machine[Looks, Told]):
         self._too_many += max(0, once.size - self.settings.reels_per_tick)
         return looks.take(once[: self.settings.reels_per_tick])
 
+    def _known(self, tick: int, looks: Looks) -> list[tuple[int, Looks]]:
+        """The ticks that can be looked at, with their reels that have an embedding of the model.
+
+        None until the first embeddings have decided which that is; then those ticks too.
+        """
+        if self._model is None:
+            named = self.settings.model
+            if named:
+                looks = self._only(looks, looks.model == _hash_of(named))
+            self._early.append((tick, looks))
+            if sum(len(some) for _, some in self._early) < FIRST:
+                return []
+            first = joined([some for _, some in self._early])
+            kinds = np.rec.fromarrays([first.model, first.vectors.lengths])
+            models, counts = np.unique(kinds, return_counts=True)
+            most = models[counts.argmax()]
+            self._model = int(most[0]), int(most[1])
+            self._formats = Formats(self._model[1] // 2, Tuning(most=self.settings.most))
+            ticks, self._early = self._early, []
+        else:
+            ticks = [(tick, looks)]
+        name, size = self._model
+        return [
+            (at, self._only(some, (some.model == np.uint64(name)) & (some.vectors.lengths == size)))
+            for at, some in ticks
+        ]
+
+    def _only(self, looks: Looks, good: npt.NDArray[np.bool_]) -> Looks:
+        """Those of the model; the others are counted."""
+        self._other_models += int(np.count_nonzero(~good))
+        return looks if good.all() else looks.take(good)
+
     def _tick(self, tick: int, looks: Looks) -> tuple[list[Uses], list[FormatChange]]:
         """Look at the reels of a tick, each there once, by ascending hash."""
-        looks = looks.take(self._of_model(looks))
         if self._formats is None or not len(looks):
             return [], []
         size = self._formats.dimensions
@@ -228,25 +230,6 @@ class FindingFormats(Machine[Looks, Told]):
             self._day.append(uses)
         more = [self._merge(tick, one) for one in found.events if one.change is Change.MERGED]
         return [uses, *more], changes
-
-    def _of_model(self, looks: Looks) -> I64:
-        """Which reels have an embedding of the one model; the first ones decide which that is."""
-        sizes = looks.vectors.lengths
-        if self._model is None:
-            named = self.settings.model
-            asked = looks.model == _hash_of(named) if named else np.ones(len(looks), np.bool_)
-            kinds = np.rec.fromarrays([looks.model[asked], sizes[asked]])
-            if kinds.size:
-                models, counts = np.unique(kinds, return_counts=True)
-                most = models[counts.argmax()]
-                self._model = int(most[0]), int(most[1])
-                self._formats = Formats(self._model[1] // 2, Tuning(most=self.settings.most))
-        rows = np.zeros(0, np.int64)
-        if self._model is not None:
-            name, size = self._model
-            rows = np.flatnonzero((looks.model == np.uint64(name)) & (sizes == size))
-        self._other_models += len(looks) - rows.size
-        return rows
 
     def _waiting(self) -> list[Shown]:
         """The newest reels that wait, and others of their ticks."""
@@ -270,7 +253,7 @@ class FindingFormats(Machine[Looks, Told]):
         return FormatChange(
             format=name_of(event.format),
             change=event.change.value,
-            event_time=(tick + 1) * self.settings.tick_seconds,
+            event_time=datetime.fromtimestamp((tick + 1) * self.settings.tick_seconds, UTC),
             label=self._labels[event.format],
             other=name_of(event.other) if event.other else None,
             reels=tuple(one.reel_id for one in named[:MEDOIDS]),
@@ -290,7 +273,7 @@ class FindingFormats(Machine[Looks, Told]):
         """The formats that a tick told, of its own reels and of such that waited."""
         n = found.keys.size
         if not n:
-            return _NO_USES
+            return NO_USES
         row = np.minimum(np.searchsorted(looks.reel, found.keys), len(looks) - 1)
         author, own, again = looks.author[row], looks.tick[row], looks.again[row]
         for at in np.flatnonzero(looks.reel[row] != found.keys).tolist():
@@ -336,47 +319,7 @@ class FindingFormats(Machine[Looks, Told]):
                         uses.again[rows],
                     )
                 )
-        return _as_one(moved)
-
-    def _rows(self, uses: Uses, closed: int, end: bool) -> list[ShardRows]:
-        """Rows for all shards: each must be told how far the partition is."""
-        formats, of = np.unique(uses.format, return_inverse=True)
-        names = [name_of(one) for one in formats.tolist()]
-        ids = Strings.of(names)
-        signals = hash_slices(ids.data, ids.starts, ids.lengths, np.uint64(FORMAT))
-        labels = [
-            f"{name}{chr(SEPARATOR)}{self._labels[one]}".encode()
-            for name, one in zip(names, formats.tolist(), strict=True)
-        ]
-        shard_of = (signals >> np.uint64(64 - SHARD_BITS)).astype(np.int64)
-        items = []
-        for shard in range(SHARDS):
-            own = np.flatnonzero(shard_of == shard)
-            sizes = np.array([len(labels[one]) for one in own.tolist()], np.int32)
-            place = np.zeros(formats.size, np.int32)
-            place[own] = np.cumsum(sizes) - sizes
-            length = np.zeros(formats.size, np.int32)
-            length[own] = sizes
-            chosen = np.flatnonzero(shard_of[of] == shard) if own.size else own
-            rows = np.zeros(chosen.size, USE)
-            rows["signal"] = signals[of[chosen]]
-            rows["author"], rows["reel"] = uses.author[chosen], uses.reel[chosen]
-            rows["tick"], rows["apply"] = uses.tick[chosen], uses.apply[chosen]
-            rows["label_at"], rows["label_len"] = place[of[chosen]], length[of[chosen]]
-            rows["kind"], rows["again"] = FORMAT, uses.again[chosen]
-            text = b"".join(labels[one] for one in own.tolist())
-            volume = np.zeros(0, VOLUME)
-            items.append(ShardRows(shard_name(shard), PARTITION, rows, text, closed, end, volume))
-        return items
-
-
-def name_of(format_: int) -> str:
-    """The id of a format in the contract.
-
-    >>> name_of(255)
-    'f-00000000000000ff'
-    """
-    return f"f-{format_:016x}"
+        return as_one(moved)
 
 
 def _hash_of(text: str) -> np.uint64:

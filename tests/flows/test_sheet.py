@@ -1,6 +1,7 @@
 """The contact sheet: formats, the newest first, with the frames that there are."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,11 @@ from operators.formats import FormatChange
 
 def change(name: str, reels: Sequence[str], kind: str = "born") -> FormatChange:
     return FormatChange(
-        format=name, change=kind, event_time=1, label=f"look of #{name}", reels=(*reels,)
+        format=name,
+        change=kind,
+        event_time=datetime(2026, 1, 5, tzinfo=UTC),
+        label=f"look of #{name}",
+        reels=(*reels,),
     )
 
 

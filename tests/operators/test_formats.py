@@ -4,16 +4,18 @@ import pickle
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from operators.blocks import SHARDS, ShardRows
-from operators.formats import PARTITION, FindingFormats, FormatChange, FormatSettings, name_of
+from operators.formats import FindingFormats, FormatChange, FormatSettings
 from operators.looks import Looks
 from operators.reels import Reels
 from operators.strings import Strings
+from operators.uses import PARTITION, name_of
 from tests.operators.reels import hashes, reels_of
 from trend.formats.formats import Tuning
 from trend.kinds import FORMAT
@@ -29,6 +31,7 @@ F64 = npt.NDArray[np.float64]
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have formats begin with fewer reels than a platform has."""
     monkeypatch.setattr("operators.formats.Tuning", lambda most: replace(TUNING, most=most))
+    monkeypatch.setattr("operators.formats.FIRST", 100)
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,11 @@ def test_what_looks_alike_is_a_format_that_is_called_by_its_hashtags() -> None:
     (label,) = {use[0] for use in uses}
     (born,) = changes(items)
     assert label == f"{born.format}\x1flook of #catdrop"
-    assert (born.change, born.label, born.event_time) == ("born", "look of #catdrop", 1200)
+    assert (born.change, born.label, born.event_time) == (
+        "born",
+        "look of #catdrop",
+        datetime.fromtimestamp(1200, UTC),
+    )
     assert len(born.reels) == 9
     assert set(born.reels) <= {one.name for one in alike}
     later = scene.reels(2, 5, scene.looks[0], "dog")
@@ -273,6 +280,18 @@ def test_embeddings_of_another_model_are_left_out_and_counted() -> None:
         assert seen <= set(hashes(one.name for one in (*noise, *expected)).tolist())
         counted = [value for (_, labels), value in step.sizes().items() if "other_model" in labels]
         assert counted == [840 - 250 - len(expected)]
+
+
+def test_one_odd_embedding_at_the_beginning_decides_nothing() -> None:
+    scene = Scene(9)
+    step = FindingFormats(SETTINGS, ["p"])
+    (odd,) = scene.reels(0, 1)
+    assert not told(step.apply([poll([replace(odd, model="odd", vector=odd.vector[:4])], 1)]))
+    step.apply([poll(scene.reels(1, 60), 2)])
+    step = pickle.loads(pickle.dumps(step))
+    step.apply([poll(scene.reels(2, 200), 3)])
+    alike = scene.reels(3, 80, scene.looks[0])
+    assert len(told(step.apply([poll(alike, 4)]))) == 80
 
 
 def test_a_stream_without_looks_only_passes_on_how_far_it_is() -> None:
