@@ -215,7 +215,16 @@ class FindingFormats(Machine[Looks, Told]):
         return looks if good.all() else looks.take(good)
 
     def _tick(self, tick: int, looks: Looks) -> tuple[list[Uses], list[FormatChange]]:
-        """Look at the reels of a tick, each there once, by ascending hash."""
+        """Look at the reels of a tick, each there once, by ascending hash.
+
+        A reel that comes again and waits already is left out: it would be like itself.
+        """
+        waits = [
+            again and reel in self._seen
+            for again, reel in zip(looks.again.tolist(), looks.reel.tolist(), strict=True)
+        ]
+        if any(waits):
+            looks = looks.take(~np.array(waits))
         if self._formats is None or not len(looks):
             return [], []
         size = self._formats.dimensions

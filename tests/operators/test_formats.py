@@ -282,6 +282,17 @@ def test_embeddings_of_another_model_are_left_out_and_counted() -> None:
         assert counted == [840 - 250 - len(expected)]
 
 
+def test_a_reel_that_comes_again_and_again_is_like_nothing_but_itself() -> None:
+    scene = Scene(10)
+    step = begun(scene)
+    (lone,) = scene.reels(1, 1, scene.looks[0])
+    for tick in range(1, 21):
+        looks = poll([lone, *scene.reels(tick, 10)], tick + 1)
+        again = np.full(len(looks), False)
+        again[0] = tick > 1
+        assert not changes(step.apply([replace(looks, again=again)]))
+
+
 def test_one_odd_embedding_at_the_beginning_decides_nothing() -> None:
     scene = Scene(9)
     step = FindingFormats(SETTINGS, ["p"])
