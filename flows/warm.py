@@ -74,6 +74,7 @@ def warm() -> None:
         reels = simulate_to(Path(folder), simulated).reels_file
         _flow(settings, reels, Path(folder, "trends.jsonl"))
     _tables(settings)
+    _landmarks()
     _formats()
 
 
@@ -99,6 +100,24 @@ def _tables(settings: Settings) -> None:
     shard: Shard = pickle.loads(pickle.dumps(Shard(of_shard)))
     counts = tables.with_pairs(shard.counts, 0, 1, of_shard)
     tables.with_pairs(counts, 0, counts.pairs.size, of_shard)
+
+
+def _landmarks() -> None:
+    """Have sounds known by landmarks, more than there is room for, and asked for."""
+    import numpy as np
+
+    from trend.acoustics.known import KnownSounds
+    from trend.acoustics.peaks import Peaks
+
+    rng = np.random.default_rng(1)
+    times = np.arange(0, 4000, 16, dtype=np.int32)
+    melodies = [Peaks(times, rng.integers(4000, 9000, 250).astype(np.int32)) for _ in range(12)]
+    known = KnownSounds(most=8, dense=8)
+    for melody in melodies:
+        known.add(melody)
+    known = pickle.loads(pickle.dumps(known))
+    if (found := known.match(melodies[-1])) is not None:
+        known.use(found.sound)
 
 
 def _formats() -> None:

@@ -38,6 +38,10 @@ class Log:
         rows["time"], rows["tick"] = fresh.reels.time[young], fresh.tick[young]
         rows["sound"] = sound[young]
         self._by_tick[tick] = rows
+        self.forget(tick)
+
+    def forget(self, tick: int) -> None:
+        """Let go of what is too old at a tick, or too much."""
         reels = len(self)
         for old in sorted(self._by_tick):
             if old > tick - self._ticks and reels <= self._limit:

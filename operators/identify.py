@@ -85,6 +85,7 @@ class Sounds:
 
     def identify(self, tick: int, fresh: Fresh, features: Heard) -> Fresh:
         """Return reels of a tick with the ids of their sounds, and those to count again."""
+        self._log.forget(tick)
         texts = [fresh.reels.texts(name) for name in ("audio_id", "title", "artist")]
         numbers = np.empty(len(fresh.reels), np.int64)
         merged: list[tuple[int, int]] = []

@@ -8,9 +8,10 @@ import sqlite3
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -159,11 +160,34 @@ def write(path: Path, reels: Iterable[bytes]) -> Path:
 
 @pytest.fixture(scope="session")
 def stream() -> list[bytes]:
-    """Lines of two days with trends, late ones, duplicates and malformed ones."""
+    """Lines of two days with trends, late ones, duplicates and malformed ones.
+
+    One in six has a fingerprint instead of the platform's id of its sound, one both, and a few
+    have landmarks too.
+    """
     settings = SimulatorSettings(
         seed=1, days=2, reels_per_day=4000, trends=10, fizzles=30, malformed=0.01
     )
-    return [*lines(simulate(settings))]
+    named = lines(simulate(settings))
+    heard = lines(simulate(replace(settings, fingerprints=True)))
+    return [_mixed(number, *pair) for number, pair in enumerate(zip(named, heard, strict=True))]
+
+
+def _mixed(number: int, named: bytes, heard: bytes) -> bytes:
+    """One of two ways to tell of a reel, or both."""
+    if number % 6 not in (1, 4) or b'"fingerprint"' not in heard:
+        return named
+    reel = json.loads(heard)
+    audio = reel["audio"]
+    if number % 6 == 1:
+        audio["audio_id"] = json.loads(named)["audio"]["audio_id"]
+    if number % 400 in (1, 4):
+        peaks = random.Random(audio["title"]).sample(range(4000, 9000), 300)
+        packed = b"".join(
+            (16 * at << 14 | peak).to_bytes(4, "little") for at, peak in enumerate(peaks)
+        )
+        audio["landmarks"] = {"version": 1, "data": b64encode(packed).decode()}
+    return json.dumps(reel, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from trend.compiled import inlined, kernel
 
 MAX_ITEMS: Final = 8192
 """A quarter of an hour; a fingerprint of `fpcalc` has about 950."""
@@ -61,7 +62,7 @@ def text(items: U32, algorithm: int = 1) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _pack(items: U32, room: U8) -> int:
     """Fill `room` with what `_unpack` reads after its first four bytes; return how many bytes."""
     at = 0
@@ -87,7 +88,7 @@ def _pack(items: U32, room: U8) -> int:
     return at // 8
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _put(room: U8, at: int, value: int) -> None:
     word = value << (at & 7)
     room[at >> 3] |= np.uint8(word & 0xFF)
@@ -95,7 +96,7 @@ def _put(room: U8, at: int, value: int) -> None:
         room[(at >> 3) + 1] |= np.uint8(word >> 8)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _unpack(data: U8, found: U32) -> bool:
     """Fill `found`; False where there is not enough in `data`."""
     at = 32
@@ -132,7 +133,7 @@ def _unpack(data: U8, found: U32) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _bits(data: U8, at: int, count: int) -> int:
     value = np.int64(data[at >> 3])
     if (at >> 3) + 1 < data.size:

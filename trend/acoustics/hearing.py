@@ -20,7 +20,7 @@ from trend.acoustics.reuploads import Reuploads
 COVERED: Final = 0.5
 """Share of a query that a recording must be, or the query is of another sound."""
 FINGERPRINTS: Final = 0.25
-"""Share of the memory that is for fingerprints."""
+"""Share of the memory that is for fingerprints once there are landmarks."""
 KEPT: Final = 0.875
 """Share of the fingerprints' memory that is full after those used least went."""
 DENSE_BYTES: Final = 60_000
@@ -146,15 +146,17 @@ class Hearing:
 
     def full(self) -> bool:
         """Return whether the fingerprints take more than they may."""
-        return self._uploads.memory() > self._memory * FINGERPRINTS
+        return self._uploads.memory() > self._room()
+
+    def _room(self) -> float:
+        return self._memory * (1.0 if self._known is None else FINGERPRINTS)
 
     def shrink(self) -> int:
         """Let the recordings used least go, the oldest of them first; return how many went."""
         numbers = np.arange(len(self._uploads))
         uses, last = self._uses[: numbers.size], self._last[: numbers.size]
         order = np.lexsort((-last, -uses))
-        memory = int(KEPT * FINGERPRINTS * self._memory)
-        kept = np.sort(self._uploads.fitting(order, memory))
+        kept = np.sort(self._uploads.fitting(order, int(KEPT * self._room())))
         self._uploads = self._uploads.only(kept)
         self._of, self._uses, self._last = self._of[kept], uses[kept] // 2, last[kept]
         return int(numbers.size - kept.size)
