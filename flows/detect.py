@@ -40,6 +40,7 @@ from operators.detect import ShardReport
 from operators.durable.durable import Book, Durable, Place, builder
 from operators.exchange import Exchange
 from operators.explode import Explode
+from operators.feedback import Word
 from operators.formats import FORMATS, FindingFormats, FormatChange, FormatSettings
 from operators.heard import Heard, heard
 from operators.identify import HEARD, HEARD_KEY, Sounds, SoundSettings, identify
@@ -76,6 +77,8 @@ class Ends:
     """Key of each partition; None: as `operators.routing.keys_of` has it."""
     alerts: Sink[tuple[str, Trend]] | None = None
     """The outbox of alerts."""
+    words: Callable[[], Sequence[Word]] = tuple
+    """Reads what people said of trends."""
     formats: Sink[tuple[str, FormatChange]] | None = None
     """What happens to visual formats."""
 
@@ -140,7 +143,9 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     )
     told: KeyedStream[Told] = op.map("report", reports, lambda item: sent(ONE, item[1]))
     everything: KeyedStream[Told] = op.merge("merge", told, ids)
-    linked = op.stateful_batch("synthesise", everything, _synthesise(settings, partitions, place))
+    linked = op.stateful_batch(
+        "synthesise", everything, _synthesise(settings, partitions, ends.words, place)
+    )
     for number, store in enumerate(ends.stores):
         op.output(f"store-{number}", linked, store)
     trends = op.map_value("trends", linked, lambda item: counted(item.trend))
@@ -283,7 +288,10 @@ def shard_settings(settings: Settings) -> ShardSettings:
 
 
 def _synthesise(
-    settings: Settings, partitions: Sequence[str], place: Place | None
+    settings: Settings,
+    partitions: Sequence[str],
+    words: Callable[[], Sequence[Word]],
+    place: Place | None,
 ) -> Callable[[bytes | None], Durable[Told, Linked]]:
     chosen = SynthesiseSettings(
         synthesis=SynthesisSettings(
@@ -299,10 +307,15 @@ def _synthesise(
         scopes=settings.scopes,
         min_authors=settings.min_authors,
     )
+
+    def adapt(machine: Synthesising) -> bool:
+        knows, hears = machine.know(partitions), machine.hear(words())
+        return knows or hears
+
     return builder(
-        lambda: Synthesising(chosen, partitions),
+        lambda: Synthesising(chosen, partitions, words()),
         _book(place, "synthesise"),
-        adapt=_known(partitions),
+        adapt=adapt,  # type: ignore[arg-type]
     )
 
 

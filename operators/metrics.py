@@ -255,6 +255,26 @@ OVERFLOWED: Final = Metric(
     "Large items that found no room there and went through sockets.",
 )
 
+EXTRACTED: Final = Metric(
+    "groundswell_extract_reels",
+    "counter",
+    ("outcome",),
+    "Reels that left an extraction: looked_at, failed (nothing of their media could be had), or "
+    "passed (the gate, no media, or they had come before).",
+)
+EXTRACT_FAILED: Final = Metric(
+    "groundswell_extract_failures",
+    "counter",
+    ("error",),
+    "Reels whose media, or a part of it, could not be had, by the class of the error.",
+)
+EXTRACT_SECONDS: Final = Metric(
+    "groundswell_extract_seconds",
+    "histogram",
+    ("stage",),
+    "Time of a reel in a stage: fetch, decode, or an extractor; waiting for it included.",
+)
+
 READY: Final = Metric("groundswell_ready", "gauge", (), "1 while /readyz says so.")
 INFO: Final = Metric("groundswell_info", "gauge", ("version",), "1; the version of Groundswell.")
 STARTED: Final = Metric(
@@ -279,6 +299,7 @@ METRICS: Final = (
     *(SINK_SECONDS, SINK_WRITTEN, SINK_FAILURES, SINK_UP, ALERTS, ALERTS_WAITING),
     *(STATE, STATE_WRITTEN, STATE_SECONDS, EPOCH),
     *(USED, LIMIT, EXCHANGED, OVERFLOWED),
+    *(EXTRACTED, EXTRACT_FAILED, EXTRACT_SECONDS),
     *(READY, INFO, STARTED, CPU, MEMORY),
 )
 """All there are, as the page lists them."""
@@ -321,6 +342,8 @@ BUFFERS: Final = {
     "reel-ids": ("reels", "ids of reels, setting catalogue_reels"),
     "bursting": ("signals", "signals that burst and are followed"),
     "edges": ("edges", "the co-occurrence graph"),
+    "extract-window": ("reels", "under way in an extraction, setting extract_window"),
+    "extract-decoded": ("reels", "with their media in memory, setting extract_decoded"),
 }
 """Values of the label `buffer`: unit, and what it is."""
 

@@ -4,6 +4,7 @@ A tick is decided when all shards have reported it and all partitions have hande
 its reels. The decision is `trend.synthesis`; here a decided trend gets its words and its numbers.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from operators.blocks import GRAPH, ONE, SHARDS, shard_name
 from operators.catalogue import Catalogue, ReelIds
 from operators.detect import ShardReport
 from operators.durable.machine import Machine
+from operators.feedback import Word
 from operators.links import Linked, Links, Sight, sight
 from operators.metrics import (
     CANDIDATES,
@@ -96,7 +98,9 @@ class KnownReels:
 class Synthesise:
     """All reports in, revisions of trends out; everything in it can be pickled."""
 
-    def __init__(self, settings: SynthesiseSettings, partitions: Sequence[str]) -> None:
+    def __init__(
+        self, settings: SynthesiseSettings, partitions: Sequence[str], words: Sequence[Word] = ()
+    ) -> None:
         self.settings = settings
         shards = [shard_name(shard) for shard in range(SHARDS)]
         shards += [GRAPH] if settings.graph else []
@@ -118,6 +122,11 @@ class Synthesise:
         self._alive = 0
         """Signals alive in the last tick that was decided."""
         self._decided: int | None = None
+        self._words: list[Word] = []
+        """What people said of trends after the ticks decided, by time."""
+        self._heard = 0
+        """Words so far, in the order they were said."""
+        self.hear(words)
 
     def __call__(self, items: Iterable[Told]) -> list[Linked]:
         """Take what came and return the revisions of the ticks it completed, in order."""
@@ -139,6 +148,13 @@ class Synthesise:
     def know(self, partitions: Sequence[str]) -> bool:
         """Wait for partitions that came later too; say whether there are such."""
         return self._partitions.know(partitions)
+
+    def hear(self, words: Sequence[Word]) -> bool:
+        """Take all that was ever said, of which more is known by now; say whether it is more."""
+        more = words[self._heard :]
+        self._heard = max(len(words), self._heard)
+        self._words = sorted([*self._words, *more], key=lambda word: word.at_s)
+        return bool(more)
 
     def sizes(self) -> Sizes:
         """How far it is, and how full."""
@@ -178,6 +194,7 @@ class Synthesise:
             self._alive += self._changes.pop(tick, 0)
             reports = self._reports.pop(tick, None)
             if reports is not None:
+                self._listen((tick + 1) * self.settings.synthesis.tick_seconds)
                 known = KnownReels(self._catalogue, tick, self._ticks_per_hour)
                 revised = self._synthesis.tick(tick, reports, max(self._alive, 1), known)
                 if revised:
@@ -188,6 +205,14 @@ class Synthesise:
             self._catalogue.forget(through)
             self._links.keep(self._synthesis.trends)
         return revisions
+
+    def _listen(self, until_s: int) -> None:
+        """Take what was said before a time."""
+        if not self._words or self._words[0].at_s >= until_s:
+            return
+        count = bisect_left(self._words, until_s, key=lambda word: word.at_s)
+        said, self._words = self._words[:count], self._words[count:]
+        self._synthesis.hear([(word.trend_id, word.real, word.noise) for word in said])
 
     def _rhythm(self, known: KnownReels) -> F64:
         """Return the platform's rhythm over the day before a tick."""
@@ -315,8 +340,10 @@ def _time(seconds: int) -> datetime:
 class Synthesising(Machine[Told, Linked]):
     """`Synthesise` as a machine under one key."""
 
-    def __init__(self, settings: SynthesiseSettings, partitions: Sequence[str]) -> None:
-        self._synthesise = Synthesise(settings, partitions)
+    def __init__(
+        self, settings: SynthesiseSettings, partitions: Sequence[str], words: Sequence[Word] = ()
+    ) -> None:
+        self._synthesise = Synthesise(settings, partitions, words)
 
     def key_of(self, value: Told) -> str:
         """The one key."""
@@ -325,6 +352,10 @@ class Synthesising(Machine[Told, Linked]):
     def know(self, partitions: Sequence[str]) -> bool:
         """Wait for partitions that came later too; say whether there are such."""
         return self._synthesise.know(partitions)
+
+    def hear(self, words: Sequence[Word]) -> bool:
+        """Take what people said since too; say whether there is such."""
+        return self._synthesise.hear(words)
 
     def sizes(self) -> Sizes:
         """How far it is, and how full."""

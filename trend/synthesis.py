@@ -92,6 +92,10 @@ class Synthesis:
         """Return how many signals are known, of `MAX_SIGNALS`."""
         return len(self._signals)
 
+    def hear(self, words: list[tuple[str, int, int]]) -> None:
+        """Take what people said of trends, see `trend.feedback`."""
+        self.candidates.feedback.hear(words)
+
     def tick(
         self,
         tick: int,

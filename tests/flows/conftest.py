@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import pytest
 
 from flows.simulate import lines
 from operators.sinks.store import TABLE_NAMES
+from tests.processes import kill_all, start
 from trend.simulator import SimulatorSettings, simulate
 
 ROOT = Path(__file__).parents[2]
@@ -96,15 +96,11 @@ class Replay:
     ) -> subprocess.Popen[str]:
         """Begin to run, as the argument of the command `under` if there is one."""
         self.folder.mkdir(exist_ok=True)
-        return subprocess.Popen(
+        return start(
             [*under, *self.arguments(processes, batch_size, more)],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", **self.settings}
+            self.folder,
+            {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", **self.settings}
             | dict(environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
         )
 
     def end(self, process: subprocess.Popen[str]) -> Outcome:
@@ -127,21 +123,6 @@ class Replay:
         """Lines in `--rejects`: how far a run is, where refused lines are all over its input."""
         path = self.folder / "r.jsonl"
         return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-def workers(process: subprocess.Popen[str]) -> list[int]:
-    """Ids of the processes that a run has started, in the order of their numbers."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    try:
-        return [int(child) for child in children.read_text().split()]
-    except OSError:
-        return []
-
-
-def kill_all(process: subprocess.Popen[str]) -> None:
-    """Kill -9 a run and its workers."""
-    for one in [*workers(process), process.pid]:
-        os.kill(one, signal.SIGKILL)
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
