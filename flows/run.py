@@ -168,17 +168,7 @@ def _generation(
             results(job, log.console)
             with telling:
                 return 0
-        begun = folder.has_begun(job)
-        with writing(folder.fence):
-            said = feedback.heard(settings.feedback, folder.path, begun)
-            if hears:
-                _hear(settings, folder, log)
-            if not begun:
-                store.clear(Path(job.store or ""))
-        job = msgspec.structs.replace(job, feedback=said)
-        told = folder.begin(job, begun)
-        if told is not None:
-            log.say("resumed", told, "warning")
+        job = _begun(job, folder, around, hears)
         shared = stack.enter_context(shared_memory(job))
         job = msgspec.structs.replace(job, exchange=shared)
         job_file = work / "job.json"
@@ -217,6 +207,22 @@ def _generation(
         elif code and not isinstance(code, _More):
             log.say("ended", "The same command goes on from here.", code=code)
         return code
+
+
+def _begun(job: Job, folder: StateFolder, around: _Around, hears: bool) -> Job:
+    """Make the folder ready for the job, and return it with what people said of trends."""
+    begun = folder.has_begun(job)
+    with writing(folder.fence):
+        said = feedback.heard(around.settings.feedback, folder.path, begun)
+        if hears:
+            _hear(around.settings, folder, around.log)
+        if not begun:
+            store.clear(Path(job.store or ""))
+    job = msgspec.structs.replace(job, feedback=said)
+    told = folder.begin(job, begun)
+    if told is not None:
+        around.log.say("resumed", told, "warning")
+    return job
 
 
 def _earlier(folder: StateFolder) -> KafkaInput | None:
