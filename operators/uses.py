@@ -35,6 +35,8 @@ class Uses:
 
 
 _HASHES, _TICKS = np.zeros(0, np.uint64), np.zeros(0, np.int32)
+_NO_ROWS: Final = np.zeros(0, USE)
+_NO_VOLUME: Final = np.zeros(0, VOLUME)
 NO_USES: Final = Uses(_HASHES, _HASHES, _HASHES, _TICKS, _TICKS, np.zeros(0, np.bool_))
 
 
@@ -66,25 +68,25 @@ def rows_of(uses: Uses, called: Mapping[int, str], closed: int, end: bool) -> li
         f"{name}{chr(SEPARATOR)}{called[one]}".encode()
         for name, one in zip(names, formats.tolist(), strict=True)
     ]
+    sizes = np.array([len(label) for label in labels], np.int32)
     shard_of = (signals >> np.uint64(64 - SHARD_BITS)).astype(np.int64)
+    by_shard = np.argsort(shard_of[of], kind="stable")
+    bounds = np.searchsorted(shard_of[of][by_shard], np.arange(SHARDS + 1)).tolist()
     items = []
     for shard in range(SHARDS):
-        own = np.flatnonzero(shard_of == shard)
-        sizes = np.array([len(labels[one]) for one in own.tolist()], np.int32)
-        place = np.zeros(formats.size, np.int32)
-        place[own] = np.cumsum(sizes) - sizes
-        length = np.zeros(formats.size, np.int32)
-        length[own] = sizes
-        chosen = np.flatnonzero(shard_of[of] == shard) if own.size else own
-        rows = np.zeros(chosen.size, USE)
-        rows["signal"] = signals[of[chosen]]
-        rows["author"], rows["reel"] = uses.author[chosen], uses.reel[chosen]
-        rows["tick"], rows["apply"] = uses.tick[chosen], uses.apply[chosen]
-        rows["label_at"], rows["label_len"] = place[of[chosen]], length[of[chosen]]
-        rows["kind"], rows["again"] = FORMAT, uses.again[chosen]
-        text = b"".join(labels[one] for one in own.tolist())
-        volume = np.zeros(0, VOLUME)
-        items.append(ShardRows(shard_name(shard), PARTITION, rows, text, closed, end, volume))
+        chosen = by_shard[bounds[shard] : bounds[shard + 1]]
+        rows, text = _NO_ROWS, b""
+        if chosen.size:
+            own, at = np.unique(of[chosen], return_inverse=True)
+            rows = np.zeros(chosen.size, USE)
+            rows["signal"] = signals[of[chosen]]
+            rows["author"], rows["reel"] = uses.author[chosen], uses.reel[chosen]
+            rows["tick"], rows["apply"] = uses.tick[chosen], uses.apply[chosen]
+            rows["label_at"] = (np.cumsum(sizes[own]) - sizes[own])[at]
+            rows["label_len"] = sizes[own][at]
+            rows["kind"], rows["again"] = FORMAT, uses.again[chosen]
+            text = b"".join(labels[one] for one in own.tolist())
+        items.append(ShardRows(shard_name(shard), PARTITION, rows, text, closed, end, _NO_VOLUME))
     return items
 
 
