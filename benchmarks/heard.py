@@ -36,8 +36,8 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--days", type=int, default=8)
-    parser.add_argument("--reels-per-day", type=int, default=12_000)
+    parser.add_argument("--days", type=int, default=6)
+    parser.add_argument("--reels-per-day", type=int, default=10_000)
     given = parser.parse_args()
     named, heard = [], []
     print(_row("seed", Mark._fields))

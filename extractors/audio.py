@@ -77,14 +77,14 @@ class Decoder:
         if self._socket is not None:
             self._socket.close()
         if self._process is not None:
-            self._process.kill()
+            _end(self._process)
             self._process.wait()
         self._socket = self._process = None
 
     def kill(self) -> None:
         """Have a file that is being decoded in another thread fail; that thread is to `close`."""
         if (process := self._process) is not None:
-            process.kill()
+            _end(process)
 
     def seconds(self) -> float:
         """Return the processor time that decoding has taken so far, in seconds."""
@@ -188,9 +188,16 @@ class Decoder:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                process_group=0,
             )
         self._socket = ours
         return ours
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a decoder with the process that it has for its file: they are a group of their own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _samples(data: bytearray) -> F32:

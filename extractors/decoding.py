@@ -219,7 +219,9 @@ def _decode(media: Any, limits: Limits, out: BinaryIO) -> None:
 
     if not media.streams.audio:
         kinds = sorted({stream.type for stream in media.streams})
-        raise UnheardError("mute", f"has no sound, only {', '.join(kinds) or 'nothing'}")
+        if not kinds:
+            raise UnheardError("broken", "has neither a sound nor pictures")
+        raise UnheardError("mute", f"has no sound, only {', '.join(kinds)}")
     stream = media.streams.audio[0]
     codec = stream.codec_context
     name = codec.name if codec is not None else "unknown"

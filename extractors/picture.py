@@ -22,6 +22,9 @@ RATIO: Final = 1.6
 LOOKED_AT: Final = 64
 """Most frames that are kept while a video is decoded; beyond, every second of them goes."""
 MAX_PIXELS: Final = 4096 * 2304
+MAX_DECODED: Final = 1_000_000_000
+"""Pixels of all frames that are decoded of a video: half a minute of 1080p at 15 a second. A number
+of seconds would give other frames on another machine."""
 MAX_BAD: Final = 100
 """Packets without a frame that cannot be decoded."""
 CODECS: Final = frozenset(
@@ -175,12 +178,13 @@ def _collect(
 ) -> tuple[list[Looked], tuple[int, int, int] | None]:
     codec = stream.codec_context
     codec.skip_frame = "NONKEY" if keys else "DEFAULT"
-    found, form = Candidates(step), None
+    found, form, decoded = Candidates(step), None, 0
     for frame in _frames(media, stream):
+        decoded += frame.width * frame.height
         time = frame.time
         if time is None or time < 0:
             time = found.kept[-1].time + (step or 1.0) if found.kept else 0.0
-        if time > seconds:
+        if time > seconds or decoded > MAX_DECODED:
             break
         if form is None:
             form = (*_size(frame, stream, side), int(frame.rotation))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -43,16 +43,26 @@ from operators.explode import Explode
 from operators.feedback import Word
 from operators.formats import FORMATS, FindingFormats, FormatChange, FormatSettings
 from operators.heard import Heard, heard
-from operators.identify import HEARD, HEARD_KEY, Sounds, SoundSettings, identify
+from operators.identify import HEARD, IDENTIFYING, Identifying, SoundSettings, identify
 from operators.links import Linked
+from operators.listening import (
+    LISTENING,
+    Landmarking,
+    Listened,
+    Listening,
+    Queries,
+    Told,
+    part_key,
+)
 from operators.looks import Looks, looks, without_looks
 from operators.metrics import FORMAT_CHANGES
 from operators.routing import PLACES, keys_of
 from operators.sources.board import Board
-from operators.synthesise import SynthesiseSettings, Synthesising, Told, counted
+from operators.synthesise import SynthesiseSettings, Synthesising, counted
+from operators.synthesise import Told as Reported
 from operators.together import Together
 from operators.uses import PARTITION
-from operators.waiting import Asked, F, Waiting
+from operators.waiting import Asked, F
 from schemas.trends import Trend
 from trend.budget import ShardSettings, for_counts
 from trend.graph.challenges import ChallengeSettings
@@ -104,8 +114,7 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     sent = partial(_sent, ends.exchange)
     partitions = [*ends.partitions]
     if settings.sounds_mb:
-        sounds = _sounds(settings, ends.partitions, place)
-        known = _waiting(known, "identify", heard, HEARD_KEY, sounds, sent)
+        known = _identified(known, settings, ends.partitions, place, sent)
         partitions.append(HEARD)
     exploded = op.map("explode", known, _explode(settings))
     # Keys must not change when partitions are added to a topic.
@@ -138,13 +147,13 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
         )
         communities = op.stateful_batch("cooccur", together, _cooccur(settings, partitions, place))
         reports = op.merge("reports", reports, communities)
-    ids: KeyedStream[Told] = op.flat_map(
+    ids: KeyedStream[Reported] = op.flat_map(
         "catalogue", known, lambda item: [sent(ONE, ids) for ids in reel_ids(item[1])]
     )
-    told: KeyedStream[Told] = op.map("report", reports, lambda item: sent(ONE, item[1]))
-    everything: KeyedStream[Told] = op.merge("merge", told, ids)
+    told: KeyedStream[Reported] = op.map("report", reports, lambda item: sent(ONE, item[1]))
+    everything: KeyedStream[Reported] = op.merge("merge", told, ids)
     linked = op.stateful_batch(
-        "synthesise", everything, _synthesise(settings, partitions, ends.words, place)
+        "synthesise", everything, _synthesise(settings, ends, partitions, place)
     )
     for number, store in enumerate(ends.stores):
         op.output(f"store-{number}", linked, store)
@@ -156,26 +165,61 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     return flow
 
 
-Build = Callable[[bytes | None], Durable[Asked[F], Fresh]]
+Send = Callable[[str, Any], tuple[str, Any]]
 
 
-def _waiting(
+def _identified(
     fresh: KeyedStream[Fresh],
-    step: str,
-    parted: Callable[[Fresh], tuple[Fresh, Asked[F]]],
-    key: str,
-    machine: Build[F],
-    sent: Callable[[str, Any], tuple[str, Any]],
+    settings: Settings,
+    partitions: Sequence[str],
+    place: Place | None,
+    sent: Send,
 ) -> KeyedStream[Fresh]:
-    """Have some reels wait to be identified in a step of their own; all others pass by."""
-    both = op.map_value(f"{step}-part", fresh, parted)
+    """Have the reels whose sound is heard wait to be identified; all others pass by."""
+    parts, memory = range(settings.sounds_parts), settings.sounds_mb << 20
+    passing, asked = _parted("sounds", fresh, heard, LISTENING, sent)
+    listening: Builds[Asked[Heard], Listened] = builder(
+        lambda: Listening(memory // 4, partitions),
+        _book(place, "listen"),
+        adapt=_known(partitions),
+    )
+    listened = op.stateful_batch("listen", asked, listening)
+    queries: KeyedStream[Queries] = op.flat_map(
+        "queries",
+        listened,
+        lambda item: [sent(part_key(part), item[1].queries(part)) for part in parts],
+    )
+    landmarking: Builds[Queries, Told] = builder(
+        lambda: Landmarking(memory * 3 // 4 // len(parts), len(parts)), _book(place, "landmarks")
+    )
+    answered = op.stateful_batch("landmarks", queries, landmarking)
+    told = op.map("listened", listened, lambda item: sent(IDENTIFYING, item[1].told()))
+    answers = op.map("answers", answered, lambda item: sent(IDENTIFYING, item[1]))
+    chosen = SoundSettings(len(parts), DAY_S // settings.tick_seconds, settings.sounds_reels)
+    identifying: Builds[Told, Fresh] = builder(
+        lambda: Identifying(chosen), _book(place, "identify")
+    )
+    everything = op.merge("all-told", told, answers)
+    identified = op.stateful_batch("identify", everything, identifying)
+    return op.merge("identified", passing, identified)
+
+
+def _parted(
+    name: str,
+    fresh: KeyedStream[Fresh],
+    part: Callable[[Fresh], tuple[Fresh, Asked[F]]],
+    key: str,
+    sent: Send,
+) -> tuple[KeyedStream[Fresh], KeyedStream[Asked[F]]]:
+    """Return the reels that pass by, and those that wait to be identified, under their key."""
+    both = op.map_value(f"{name}-part", fresh, part)
     passing = op.filter_map_value(
-        f"{step}-pass", both, lambda two: two[0] if two[0].announce or len(two[0].reels) else None
+        f"{name}-pass", both, lambda two: two[0] if two[0].announce or len(two[0].reels) else None
     )
     asked: KeyedStream[Asked[F]] = op.flat_map(
-        f"{step}-ask", both, lambda item: [sent(key, one) for one in item[1][1:] if one.matters]
+        f"{name}-ask", both, lambda item: [sent(key, one) for one in item[1][1:] if one.matters]
     )
-    return op.merge(f"{step}-all", passing, op.stateful_batch(step, asked, machine))
+    return passing, asked
 
 
 def _sent(exchange: Exchange | None, key: str, value: Any) -> tuple[str, Any]:
@@ -185,6 +229,11 @@ def _sent(exchange: Exchange | None, key: str, value: Any) -> tuple[str, Any]:
 
 def _rejects(decoded: Decoded) -> list[tuple[str, Reject]]:
     return [(ONE, reject) for reject in decoded.rejects]
+
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+Builds = Callable[[bytes | None], Durable[In, Out]]
 
 
 def _book(place: Place | None, step: str) -> Book | None:
@@ -232,18 +281,6 @@ def _changes(item: tuple[str, ShardRows | FormatChange]) -> list[tuple[str, Form
     return [(ONE, told)]
 
 
-def _sounds(
-    settings: Settings, partitions: Sequence[str], place: Place | None
-) -> Callable[[bytes | None], Durable[Asked[Heard], Fresh]]:
-    day = DAY_S // settings.tick_seconds
-    chosen = SoundSettings(settings.sounds_mb << 20, day, settings.sounds_reels)
-    return builder(
-        lambda: Waiting(HEARD, HEARD_KEY, Sounds(chosen), partitions),
-        _book(place, "identify"),
-        adapt=_known(partitions),
-    )
-
-
 Exploded = tuple[list[ShardRows], Together | None]
 
 
@@ -288,11 +325,8 @@ def shard_settings(settings: Settings) -> ShardSettings:
 
 
 def _synthesise(
-    settings: Settings,
-    partitions: Sequence[str],
-    words: Callable[[], Sequence[Word]],
-    place: Place | None,
-) -> Callable[[bytes | None], Durable[Told, Linked]]:
+    settings: Settings, ends: Ends, partitions: Sequence[str], place: Place | None
+) -> Callable[[bytes | None], Durable[Reported, Linked]]:
     chosen = SynthesiseSettings(
         synthesis=SynthesisSettings(
             tick_seconds=settings.tick_seconds,
@@ -309,11 +343,11 @@ def _synthesise(
     )
 
     def adapt(machine: Synthesising) -> bool:
-        knows, hears = machine.know(partitions), machine.hear(words())
+        knows, hears = machine.know(partitions), machine.hear(ends.words())
         return knows or hears
 
     return builder(
-        lambda: Synthesising(chosen, partitions, words()),
+        lambda: Synthesising(chosen, partitions, ends.words()),
         _book(place, "synthesise"),
         adapt=adapt,  # type: ignore[arg-type]
     )

@@ -117,9 +117,17 @@ class Settings(BaseSettings):
         256,
         ge=0,
         le=1_048_576,
-        description="Memory beside `memory_mb` for sounds that reels are recognised by, about 7 kB "
-        "each; those used least go first. 0: fingerprints are not looked at.",
+        description="Memory beside `memory_mb` for sounds that reels are recognised by, a quarter "
+        "for fingerprints, 4 kB each; those used least go first. 0: sounds are not recognised.",
         json_schema_extra=_unit("MiB"),
+    )
+    sounds_parts: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Parts of the sounds known by landmarks, which processes share. A sound that "
+        "is new is looked for in all.",
+        json_schema_extra=_unit("parts"),
     )
     sounds_reels: int = Field(
         500_000,
@@ -164,7 +172,7 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("phrases"),
     )
     batch_size: int = Field(
-        32_000,
+        40_000,
         ge=1,
         le=1_000_000,
         description="Lines that a source reads at once.",

@@ -54,6 +54,20 @@ def main() -> None:
         _say(f"{compiled.kernels - 1} kernels compiled, ready")
 
 
+def _heard() -> None:
+    """Have the sound of a reel looked at, as extraction does."""
+    import numpy as np
+
+    from extractors.media import RATE
+    from trend.acoustics.peaks import peaks_of, spectrogram
+    from trend.acoustics.qualities import qualities
+
+    pcm = np.random.default_rng(1).normal(0, 0.1, 8 * RATE).astype(np.float32)
+    power = spectrogram(pcm)
+    peaks_of(power)
+    qualities(pcm, power)
+
+
 def warm() -> None:
     """Have every kernel of the flow in memory."""
     from flows.settings import load
@@ -70,6 +84,7 @@ def warm() -> None:
         embeddings=64,
     )
     settings = load(graph=True)
+    _heard()
     with TemporaryDirectory(prefix="groundswell-") as folder:
         reels = simulate_to(Path(folder), simulated).reels_file
         _flow(settings, reels, Path(folder, "trends.jsonl"))

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from operators.blocks import Decoded, Message, Poll, Reject
 from operators.faults import ERRORS, Fault, judge, too_long
 from operators.reels import NUMBERS, TEXTS, Reels, joined
-from operators.scanner.lines import Columns, Filled, room, scan
+from operators.scanner.lines import Columns, Filled, lines_in, room, scan
 from operators.scanner.memory import SLACK
 from schemas.reels import Audio, Metrics, Reel
 
@@ -64,7 +64,7 @@ def _scan(data: bytes, first: int) -> tuple[Columns, Filled]:
     """Scan all lines; the last ones in a copy, so that bytes follow that may be touched."""
     edge = max(data.rfind(b"\n", 0, max(len(data) - SLACK, 0)) + 1, first)
     lines = np.frombuffer(data, np.uint8)
-    columns = room(len(data), data.count(b"\n"))
+    columns = room(len(data), lines_in(lines))
     before = scan(lines, first, edge, columns, Filled())
     last = data[edge : data.rfind(b"\n") + 1]
     padded = np.frombuffer(last + bytes(SLACK), np.uint8)

@@ -150,11 +150,17 @@ EVICTED: Final = Metric(
 )
 
 SOUNDS: Final = Metric("groundswell_sounds", "gauge", (), "Sounds that reels are compared with.")
-SOUNDS_EVICTED: Final = Metric(
-    "groundswell_sounds_evicted",
+RECORDINGS: Final = Metric(
+    "groundswell_recordings",
+    "gauge",
+    ("by",),
+    "Recordings of sounds that reels are compared with, by fingerprints or landmarks.",
+)
+RECORDINGS_EVICTED: Final = Metric(
+    "groundswell_recordings_evicted",
     "counter",
     (),
-    "Recordings of sounds that were let go when memory was short, those used least first.",
+    "Fingerprints that were let go when memory was short, those used least first.",
 )
 SOUNDS_MERGED: Final = Metric(
     "groundswell_sounds_merged", "counter", (), "Sounds that proved to be one with an older sound."
@@ -294,7 +300,7 @@ METRICS: Final = (
     *(READ, READ_BYTES, REJECTED, DUPLICATE, LATE, CLAMPED, COUNTED, LAG, EVENT_TIME, IDLE),
     *(WATERMARK, WATERMARK_AGE, DECIDED),
     *(TRENDS, REVISIONS, FALSE_EXPECTED, FDR, FOLLOWED, CANDIDATES, LIVE, EVICTED),
-    *(SOUNDS, SOUNDS_EVICTED, SOUNDS_MERGED, UNHEARD),
+    *(SOUNDS, SOUNDS_MERGED, RECORDINGS, RECORDINGS_EVICTED, UNHEARD),
     *(EMBEDDINGS_REFUSED, FORMAT_CHANGES),
     *(SINK_SECONDS, SINK_WRITTEN, SINK_FAILURES, SINK_UP, ALERTS, ALERTS_WAITING),
     *(STATE, STATE_WRITTEN, STATE_SECONDS, EPOCH),
@@ -317,7 +323,9 @@ OUTCOMES: Final = ("sent", "failed", "dropped", "stale")
 
 STEPS: Final = {
     "dedupe": "the reels of each partition that were there before",
-    "identify": "the sounds that reels are compared with, and reels that wait for it",
+    "listen": "reels that wait, and fingerprints that they are compared with",
+    "landmarks": "landmarks that they are compared with",
+    "identify": "the sounds, and reels of new ones",
     "formats": "visual formats, and looks of reels that wait",
     "count": "counts of signals",
     "cooccur": "the co-occurrence graph",
@@ -332,7 +340,8 @@ BUFFERS: Final = {
         f"sink-{name}": ("items", f"what waits to be written to: {what}")
         for name, what in SINKS.items()
     },
-    "sounds": ("bytes", "sounds that reels are compared with, setting sounds_mb"),
+    "fingerprints": ("bytes", "fingerprints of sounds, a quarter of setting sounds_mb"),
+    "landmarks": ("bytes", "landmarks of sounds, three quarters of setting sounds_mb"),
     "sound-reels": ("reels", "reels of sounds that are new, setting sounds_reels"),
     "formats": ("formats", "visual formats in use, setting max_formats"),
     "looks": ("reels", "looks of reels that wait for their tick, setting formats_per_tick"),

@@ -7,7 +7,7 @@ its reels. The decision is `trend.synthesis`; here a decided trend gets its word
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -67,16 +67,17 @@ class SynthesiseSettings:
 
 @dataclass(frozen=True, slots=True)
 class KnownReels:
-    """What the catalogue knows at a tick; a `trend.known.Known`."""
+    """What the catalogue knows at a tick, for as long as it is decided; a `trend.known.Known`."""
 
     catalogue: Catalogue
     tick: int
     per_hour: int
+    _volumes: dict[int, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     def reels(self, hashes: npt.NDArray[np.uint64]) -> Seen:
         """Return what is known of reels; `hashes` are ascending, each once."""
         found = self.catalogue.known(hashes, self.tick)
-        there = found.there
+        there = slice(None) if found.there.all() else found.there
         return Seen(
             found.author[there],
             found.text[there],
@@ -92,7 +93,9 @@ class KnownReels:
 
     def volume(self, ticks: int) -> npt.NDArray[np.int64]:
         """Return the platform's reels in so many ticks, int64[ticks], this one first."""
-        return self.catalogue.volume(self.tick, ticks)
+        if ticks not in self._volumes:
+            self._volumes[ticks] = self.catalogue.volume(self.tick, ticks)
+        return self._volumes[ticks]
 
 
 class Synthesise:
@@ -137,9 +140,9 @@ class Synthesise:
                 self._partitions.take(item.partition, item.closed, item.end)
             else:
                 self._shards.take(item.shard, item.reports.through + 1, end=False)
-                self._note_live(item)
-                reports.append(item.reports)
-        self._take(reports)
+                reports.append(item)
+        self._note_live(reports)
+        self._take([item.reports for item in reports])
         through = [marks.through() for marks in (self._shards, self._partitions)]
         if through[0] is None or through[1] is None:
             return []
@@ -170,12 +173,21 @@ class Synthesise:
             (LIMIT, ("reel-ids",)): self.settings.catalogue_reels,
         }
 
-    def _note_live(self, item: ShardReport) -> None:
-        live = self._live[item.shard]
-        for tick, now in item.reports.live.tolist():
-            self._changes[tick] += now - live
-            live = now
-        self._live[item.shard] = live
+    def _note_live(self, items: list[ShardReport]) -> None:
+        """Note by how much the signals alive in each shard change, and at which ticks."""
+        told = [item for item in items if item.reports.live.size]
+        if not told:
+            return
+        ticks, live = np.concatenate([item.reports.live for item in told]).T
+        changes = np.diff(live, prepend=0)
+        at = 0
+        for item in told:
+            changes[at] = live[at] - self._live[item.shard]
+            at += len(item.reports.live)
+            self._live[item.shard] = int(live[at - 1])
+        found, group = np.unique(ticks, return_inverse=True)
+        sums = np.bincount(group, weights=changes).astype(np.int64)
+        self._changes.update(dict(zip(found.tolist(), sums.tolist(), strict=True)))
 
     def _take(self, reports: list[ShardReports]) -> None:
         """Keep reports until their ticks are decided."""

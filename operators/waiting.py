@@ -12,7 +12,8 @@ Several such steps can follow one another: each waits for the partitions before 
 included.
 """
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -39,7 +40,12 @@ class Features(Protocol):
 
 
 F = TypeVar("F", bound=Features)
+Out = TypeVar("Out")
 F_contra = TypeVar("F_contra", bound=Features, contravariant=True)
+
+
+Tick = tuple[int, Fresh, F]
+"""A tick, its reels by event time (those of one time by their hashes), and their features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +95,16 @@ def part(
     return rest, Asked(replace(own, reels=reels, volume=np.zeros(0, VOLUME)), features)
 
 
-class Waiting(Machine[Asked[F], Fresh]):
-    """The reels that wait, and what identifies them, under one key.
+class Holding(Machine[Asked[F], Out]):
+    """Reels that are held under one key until their tick is complete in all partitions.
 
     Args:
-        name: of the partition that they go on as.
         key: the one key.
         partitions: all that there are before it.
     """
 
-    def __init__(
-        self, name: str, key: str, identifier: Identifier[F], partitions: Sequence[str]
-    ) -> None:
-        self._name = name
+    def __init__(self, key: str, partitions: Sequence[str]) -> None:
         self._key = key
-        self._identifier = identifier
         self._marks = Watermarks(partitions)
         self._held: dict[int, list[Asked[F]]] = {}
         """Tick of effect -> reels of it."""
@@ -118,12 +119,15 @@ class Waiting(Machine[Asked[F], Fresh]):
         """Wait for partitions that came later too; say whether there are such."""
         return self._marks.know(partitions)
 
-    def sizes(self) -> Sizes:
-        """How full it is."""
-        return self._identifier.sizes()
+    @abstractmethod
+    def complete(self, held: Iterator[Tick[F]], through: int, end: bool) -> Out:
+        """Return what is to be said of ticks that are complete, up to and including `through`.
 
-    def apply(self, values: list[Asked[F]]) -> list[Fresh]:
-        """Take reels, then identify those of the ticks that are complete."""
+        `held` are those that have reels, in order; `end`: there will be no more.
+        """
+
+    def apply(self, values: list[Asked[F]]) -> list[Out]:
+        """Take reels, then say what there is to say of the ticks that are complete."""
         for value in values:
             for tick, asked in _by_tick(value):
                 self._held.setdefault(tick, []).append(asked)
@@ -135,15 +139,39 @@ class Waiting(Machine[Asked[F], Fresh]):
         if self._said is not None and said <= self._said:
             return []
         self._said = said
-        return [self._complete(*said)]
+        return [self.complete(self._taken(through), *said)]
 
-    def _complete(self, through: int, end: bool) -> Fresh:
-        found = []
+    def _taken(self, through: int) -> Iterator[Tick[F]]:
         for tick in sorted(tick for tick in self._held if tick <= through):
             parts = sorted(self._held.pop(tick), key=lambda asked: asked.fresh.partition)
             fresh, features = _joined(parts)
             order = np.lexsort((fresh.reel, fresh.reels.time))
-            found.append(self._identifier.identify(tick, fresh.take(order), features.take(order)))
+            yield tick, fresh.take(order), features.take(order)
+
+
+class Waiting(Holding[F, Fresh]):
+    """The reels that wait, and what identifies them.
+
+    Args:
+        name: of the partition that they go on as.
+        key: the one key.
+        partitions: all that there are before it.
+    """
+
+    def __init__(
+        self, name: str, key: str, identifier: Identifier[F], partitions: Sequence[str]
+    ) -> None:
+        super().__init__(key, partitions)
+        self._name = name
+        self._identifier = identifier
+
+    def sizes(self) -> Sizes:
+        """How full it is."""
+        return self._identifier.sizes()
+
+    def complete(self, held: Iterator[Tick[F]], through: int, end: bool) -> Fresh:
+        """Return the reels with their ids."""
+        found = [self._identifier.identify(*tick) for tick in held]
         return as_one(found, self._name, through + 1, end)
 
 

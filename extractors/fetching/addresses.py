@@ -9,6 +9,8 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from extractors.fetching.errors import FetchError
@@ -60,16 +62,24 @@ def is_public(text: str, allowed: Iterable[Network] = ()) -> bool:
     return not any(address in network for network in _HOLD_OTHERS)
 
 
-async def system(host: str, port: int) -> Sequence[str]:
-    """Ask the system for the addresses of a host. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(one[4][0]) for one in found]
+class System:
+    """Asks the system, in threads of its own: a name server that hangs holds up nothing else."""
+
+    def __init__(self, at_once: int) -> None:
+        self._threads = ThreadPoolExecutor(at_once, "resolve")
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        """Return the addresses of a host. Raises OSError."""
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        return [str(one[4][0]) for one in found]
+
+    def close(self) -> None:
+        """Ask nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-async def checked(
-    host: str, port: int, allowed: Iterable[Network] = (), lookup: Lookup = system
-) -> str:
+async def checked(host: str, port: int, allowed: Iterable[Network], lookup: Lookup) -> str:
     """Return the address to dial. Raises `FetchError` where any of the host's is not public."""
     try:
         found = await lookup(host, port)

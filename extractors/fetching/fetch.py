@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 from urllib.parse import unquote, urlsplit
 
 from extractors.fetching import pages, robots
-from extractors.fetching.addresses import Lookup, Network, checked, system
+from extractors.fetching.addresses import Lookup, Network, System, checked
 from extractors.fetching.cache import Cache
 from extractors.fetching.errors import FetchError
 from extractors.fetching.hosts import Hosts
@@ -84,16 +84,23 @@ class Fetched(NamedTuple):
 
 @dataclass
 class Fetcher:
-    """Fetches; an async context manager. `trusted`: certificates, those of the system if None.
+    """Fetches; an async context manager.
+
+    Args:
+        limits: what, and from where.
+        cache: where it lies.
+        lookup: finds the addresses of a host; None: the system does.
+        trusted: certificates; None: the usual ones.
 
     Raises `MissingError` without httpx.
     """
 
     limits: Limits
     cache: Cache
-    lookup: Lookup = system
+    lookup: Lookup | None = None
     trusted: ssl.SSLContext | None = None
     _hosts: Hosts = field(init=False)
+    _system: System = field(init=False)
     _transport: "httpx.AsyncHTTPTransport" = field(init=False)
     _robots: dict[str, tuple[float, robots.Robots]] = field(default_factory=dict)
 
@@ -106,6 +113,7 @@ class Fetcher:
                 f"fetching needs the package {error.name}: pip install 'groundswell[audio]'"
             ) from None
         limits = self.limits
+        self._system = System(limits.at_once)
         self._hosts = Hosts(limits.per_host, limits.at_once, limits.wait_seconds)
         self._transport = httpx.AsyncHTTPTransport(
             verify=True if self.trusted is None else self.trusted,
@@ -121,6 +129,7 @@ class Fetcher:
 
     async def close(self) -> None:
         """Let go of the connections."""
+        self._system.close()
         await self._transport.aclose()
 
     async def fetch(self, address: str) -> Fetched:
@@ -237,7 +246,7 @@ class Fetcher:
         try:
             async with asyncio.timeout(limits.seconds):
                 name = url.raw_host.decode("ascii")
-                dialled = await checked(name, port, limits.private, self.lookup)
+                dialled = await checked(name, port, limits.private, self.lookup or self._system)
                 request = httpx.Request(
                     "GET",
                     url.copy_with(host=dialled, username=None, password=None),

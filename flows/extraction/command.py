@@ -124,7 +124,8 @@ class _Files:
             if received:
                 say(self._console, "The same command goes on from here.")
                 return 128 + received[0]
-            say(self._console, progress.line())
+            nothing = before and not progress.reels
+            say(self._console, "nothing was left to do" if nothing else progress.line())
             if repeats.held or repeats.repeated:
                 passed = f"passed as they came: {repeats.held:,} held back by extract_per_hour"
                 say(self._console, f"{passed}, {repeats.repeated:,} that had come before")

@@ -66,4 +66,5 @@ class Progress:
         kinds: Iterable[str] = (f"{n:,} {kind}" for kind, n in self.failed.most_common())
         failed = f"  without: {', '.join(kinds)}" if self.failed else ""
         rate = f"{self.reels / took:,.1f} a second"
-        return f"{self.reels:,} reels, {self.looked:,} looked at, {rate}{failed}"
+        reels = f"{self.reels:,} reel{'' if self.reels == 1 else 's'}"
+        return f"{reels}, {self.looked:,} looked at, {rate}{failed}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -54,7 +55,7 @@ def says(**paths: bytes) -> Handler:
 
 
 @contextlib.asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[Site]:
+async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[Site]:
     """A server until the block ends; whoever is still connected is cut off."""
     site = Site()
     tasks: set[asyncio.Task[None]] = set()
@@ -83,7 +84,7 @@ async def serving(handler: Handler) -> AsyncIterator[Site]:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    server = await asyncio.start_server(one, "127.0.0.1", 0)
+    server = await asyncio.start_server(one, "127.0.0.1", 0, ssl=tls)
     site.port = server.sockets[0].getsockname()[1]
     try:
         yield site

@@ -4,6 +4,9 @@ import asyncio
 import contextlib
 import gzip
 import os
+import shutil
+import ssl
+import subprocess
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -17,6 +20,7 @@ from extractors.fetching.errors import ERRORS, FetchError
 from extractors.fetching.fetch import Fetched, Fetcher, Limits, local
 from extractors.fetching.hosts import IN_A_ROW, Hosts
 from tests.extractors.servers import Handler, Site, answer, here, says, serving
+from tests.services.processes import missing
 
 LIMITS = Limits(
     file_mb=1, seconds=20, stall_seconds=20, wait_seconds=2, private=networks("127.0.0.0/8")
@@ -150,6 +154,50 @@ def test_a_name_that_changes_its_address_leads_nowhere_else() -> None:
                 assert data(await fetcher.fetch(site.url("/a.mp4"))) == CLIP
                 assert lookups == ["media.test"]
                 assert await refused(fetcher, site.url("/b.mp4")) == "private"
+
+    asyncio.run(run())
+
+
+def test_the_certificate_must_be_that_of_the_name_and_not_of_the_address(tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        missing("openssl", "not installed")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = (
+        "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 2 -subj /CN=test"
+    )
+    names = ["-addext", "subjectAltName=DNS:media.test"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(["openssl", *made.split(), *names, *files], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    asked_for: list[str | None] = []
+    tls.sni_callback = lambda _, name, __: asked_for.append(name)
+    trusted = ssl.create_default_context(cafile=certificate)
+
+    async def run() -> None:
+        async with (
+            serving(says(a_mp4=answer(CLIP)), tls) as site,
+            Fetcher(LIMITS, Cache(None, 0), here, trusted) as fetcher,
+        ):
+            good = f"https://media.test:{site.port}/a.mp4"
+            assert data(await fetcher.fetch(good)) == CLIP
+            assert await refused(fetcher, good.replace("media.test", "other.test")) == "unreachable"
+            assert await refused(fetcher, good.replace("media.test", "127.0.0.1")) == "unreachable"
+            assert set(asked_for) == {"media.test", "other.test", None}
+
+    asyncio.run(run())
+
+
+def test_the_system_is_asked_for_names() -> None:
+    async def run() -> None:
+        limits = replace(LIMITS, private=networks("127.0.0.0/8, ::1"))
+        async with (
+            serving(says(a_mp4=answer(CLIP))) as site,
+            Fetcher(limits, Cache(None, 0)) as fetcher,
+        ):
+            with contextlib.suppress(FetchError):  # where it is ::1 nobody listens
+                assert data(await fetcher.fetch(site.url("/a.mp4", "localhost"))) == CLIP
+            assert data(await fetcher.fetch(site.url("/a.mp4", "127.1"))) == CLIP
 
     asyncio.run(run())
 

@@ -16,16 +16,35 @@ from operators.blocks import Decoded, Fresh, Poll
 from operators.decode import decode
 from operators.dedupe import Dedupe, EventTime
 from operators.heard import Heard, heard
-from operators.identify import Sounds, SoundSettings, sound_id
+from operators.identify import Identifying, SoundSettings
+from operators.listening import Landmarking, Listening, content_of
+from operators.waiting import Asked
 from trend.acoustics.chromaprint import U32, text
 from trend.acoustics.peaks import Peaks, pack, peaks
 from trend.simulator.fingerprints import Fingerprints
 
 DAY = 144
-SETTINGS = SoundSettings(64 << 20, DAY, 10_000)
+MEMORY = 16 << 20
 SOUNDS = Fingerprints(seed=4)
-NOTHING = Peaks(np.zeros(0, np.int32), np.zeros(0, np.int32))
+NOTHING = np.zeros(0, np.uint32)
 RNG = np.random.default_rng(2)
+
+
+class Steps:
+    """All steps that identify, one after the other."""
+
+    def __init__(self, parts: int = 2, memory: int = MEMORY, log_reels: int = 10_000) -> None:
+        self.listening = Listening(memory, ["p"])
+        self.parts = [Landmarking(memory, parts) for _ in range(parts)]
+        self.identifying = Identifying(SoundSettings(parts, DAY, log_reels))
+
+    def apply(self, asked: Asked[Heard]) -> Fresh:
+        (listened,) = self.listening.apply([asked])
+        told = [listened.told()]
+        for number, part in enumerate(self.parts):
+            told += part.apply([listened.queries(number)])
+        (found,) = self.identifying.apply(told)
+        return found
 
 
 def recording(items: int = 240) -> U32:
@@ -47,7 +66,7 @@ def fresh(audios: Sequence[dict[str, Any]], tick: int = 1000) -> Fresh:
     rows = [
         {
             "reel_id": f"{tick}-{number}",
-            "published_at": f"2026-01-{5 + tick // DAY % 20:02d}T00:00:00Z",
+            "published_at": f"2026-01-05T00:{number // 60:02d}:{number % 60:02d}Z",
             "author_id": f"a{number}",
             "caption": "words",
             "audio": audio,
@@ -60,23 +79,22 @@ def fresh(audios: Sequence[dict[str, Any]], tick: int = 1000) -> Fresh:
     found = Dedupe(EventTime(600, 600, 300, 1), 1000)(decoded)
     assert found is not None
     ticks = np.full(len(rows), tick, np.int32)
-    return replace(found, tick=ticks, apply=ticks)
+    return replace(found, tick=ticks, apply=ticks, closed=tick + 1, end=False)
 
 
-def ids(sounds: Sounds, audios: Sequence[dict[str, Any]], tick: int = 1000) -> list[str | None]:
+def ids(sounds: Steps, audios: Sequence[dict[str, Any]], tick: int = 1000) -> list[str | None]:
     """The ids of the sounds of some reels that are all heard; of those that count again, too."""
     return identified(sounds, audios, tick).reels.texts("audio_id")
 
 
-def identified(sounds: Sounds, audios: Sequence[dict[str, Any]], tick: int) -> Fresh:
+def identified(sounds: Steps, audios: Sequence[dict[str, Any]], tick: int) -> Fresh:
     rest, asked = heard(fresh(audios, tick))
     assert not len(rest.reels)
-    assert asked.features is not None
-    return sounds.identify(tick, asked.fresh, asked.features)
+    return sounds.apply(asked)
 
 
 def test_the_uses_of_a_sound_have_one_id_and_other_sounds_have_others() -> None:
-    sounds = Sounds(SETTINGS)
+    sounds = Steps()
     told = ids(sounds, [{"fingerprint": text(SOUNDS.of(f"s{n % 7}", n))} for n in range(70)])
     assert [told[n % 7] for n in range(70)] == told
     assert len(set(told)) == 7
@@ -91,9 +109,8 @@ def test_a_sound_keeps_the_platforms_id_unless_its_fingerprint_says_otherwise() 
         {"audio_id": "m3", "fingerprint": text(two)},
         {"audio_id": " ", "fingerprint": text(three)},
     ]
-    content = sound_id(two, NOTHING).decode()
-    assert content.startswith("s-")
-    assert ids(Sounds(SETTINGS), audios)[:4] == ["m1", "m1", content, content]
+    content = f"s-{content_of(two, NOTHING):016x}"
+    assert ids(Steps(), audios)[:4] == ["m1", "m1", content, content]
 
 
 def test_a_known_sound_in_less_than_half_of_a_reel_is_not_its_sound() -> None:
@@ -101,9 +118,9 @@ def test_a_known_sound_in_less_than_half_of_a_reel_is_not_its_sound() -> None:
     longer = np.append(known, recording(150))
     shorter = np.append(known, recording(60))
     audios = [{"audio_id": f"m{n}", "fingerprint": text(x)} for n, x in enumerate([known, longer])]
-    assert ids(Sounds(SETTINGS), audios) == ["m0", "m1"]
+    assert ids(Steps(), audios) == ["m0", "m1"]
     audios[1]["fingerprint"] = text(shorter)
-    assert ids(Sounds(SETTINGS), audios) == ["m0", "m0"]
+    assert ids(Steps(), audios) == ["m0", "m0"]
 
 
 def apart() -> tuple[U32, U32, U32]:
@@ -114,7 +131,7 @@ def apart() -> tuple[U32, U32, U32]:
 
 def test_two_sounds_that_prove_to_be_one_count_as_the_older_one() -> None:
     one, two, middle = apart()
-    sounds = Sounds(SETTINGS)
+    sounds = Steps()
     first = [{"audio_id": "m1", "title": "Drop", "artist": "DJ", "fingerprint": text(one)}]
     second = [{"audio_id": "m2", "title": "x", "fingerprint": text(two)}] * 3
     assert ids(sounds, first + second, 1000) == ["m1", "m2", "m2", "m2"]
@@ -133,7 +150,7 @@ def test_two_sounds_that_prove_to_be_one_count_as_the_older_one() -> None:
 @pytest.mark.parametrize(("later", "again"), [(DAY - 1, 1), (DAY + 1, 0)])
 def test_reels_of_the_last_day_count_again(later: int, again: int) -> None:
     one, two, middle = apart()
-    sounds = Sounds(SETTINGS)
+    sounds = Steps()
     ids(sounds, [{"fingerprint": text(one)}, {"fingerprint": text(two)}], 1000)
     found = identified(sounds, [{"fingerprint": text(middle)}], 1000 + later)
     assert np.count_nonzero(found.again) == again
@@ -141,7 +158,7 @@ def test_reels_of_the_last_day_count_again(later: int, again: int) -> None:
 
 def test_reels_to_count_again_are_bounded() -> None:
     one, two, middle = apart()
-    sounds = Sounds(replace(SETTINGS, log_reels=4))
+    sounds = Steps(log_reels=4)
     ids(sounds, [{"fingerprint": text(one)}, *[{"fingerprint": text(two)}] * 4], 1000)
     ids(sounds, [{"fingerprint": text(two)}] * 3, 1001)
     found = identified(sounds, [{"fingerprint": text(middle)}], 1002)
@@ -151,17 +168,16 @@ def test_reels_to_count_again_are_bounded() -> None:
 
 def test_memory_is_bounded_and_the_sounds_in_use_stay() -> None:
     memory = 1 << 18
-    sounds = Sounds(replace(SETTINGS, memory_bytes=memory))
+    sounds = Steps(memory=memory)
     used = recording()
     for tick in range(40):
         new = [{"fingerprint": text(recording())} for _ in range(10)]
         told = ids(sounds, [{"audio_id": f"m{tick}", "fingerprint": text(used)}, *new], tick)
         assert told[0] == "m0"
         assert len(set(told)) == 11
-        assert sounds._hearing.memory() <= memory
-    assert sounds._evicted > 100
-    assert len(sounds._sounds) + sounds._evicted == 401
-    assert len(sounds._log) <= 401
+        assert sounds.listening._uploads.memory() <= memory
+    assert sounds.listening._evicted > 100
+    assert len(sounds.listening._uploads) + sounds.listening._evicted == 401
 
 
 def test_a_state_that_was_written_and_read_goes_on_the_same() -> None:
@@ -170,7 +186,7 @@ def test_a_state_that_was_written_and_read_goes_on_the_same() -> None:
         for n in range(60)
         for mark in ({"landmarks": landmarks(_melody(n % 9))} if n % 3 else {},)
     ]
-    whole, parts = Sounds(SETTINGS), Sounds(SETTINGS)
+    whole, parts = Steps(), Steps()
     for tick in range(6):
         some = audios[10 * tick : 10 * tick + 10]
         parts = pickle.loads(pickle.dumps(parts))
@@ -189,7 +205,7 @@ def test_a_song_that_was_sped_up_is_the_same_and_then_known_by_its_fingerprint()
     fast = changes.speed(played[0], 1.25)
     prints = [recording() for _ in range(3)]
     marks = [landmarks(peaks(one)) for one in (*played, fast)]
-    sounds = Sounds(SETTINGS)
+    sounds = Steps()
     audios = [
         {"audio_id": f"m{n}", "fingerprint": text(one), "landmarks": mark}
         for n, (one, mark) in enumerate(zip(prints, marks, strict=True))
@@ -203,7 +219,7 @@ def test_a_fingerprint_and_landmarks_of_two_sounds_show_that_they_are_one() -> N
     played = song(3, 12)
     fast = landmarks(peaks(changes.speed(played, 1.25)))
     upload = recording()
-    sounds = Sounds(SETTINGS)
+    sounds = Steps()
     assert ids(sounds, [{"audio_id": "m1", "landmarks": landmarks(peaks(played))}], 1) == ["m1"]
     assert ids(sounds, [{"audio_id": "m2", "fingerprint": text(upload)}], 2) == ["m2"]
     both = {"fingerprint": text(upload), "landmarks": fast}

@@ -1,11 +1,11 @@
-"""Which of the sounds heard so far a reel has: by its fingerprint first, then by its landmarks.
+"""Recordings of what reels are heard as: by their fingerprints, and by their landmarks.
 
-A recording is what one reel was heard as. Each is of a sound, and a sound may have several: as it
-was, sped up, or too noisy to be told from the first one by its fingerprint alone. A query that lies
-on recordings of several sounds shows that they are one.
+A recording is what one reel was heard as. Which sound it is of is not known here: a sound may have
+several recordings, as it was, sped up, or too noisy to be told from the first by its fingerprint.
+A query that lies on several shows that these are of one sound.
 
-Memory is bounded: when the fingerprints take too much, the recordings used least go; landmarks are
-bounded by `trend.acoustics.known`. A sound without a recording is forgotten.
+Memory is bounded: where fingerprints take too much, the recordings used least go; landmarks are
+bounded by `trend.acoustics.known`.
 """
 
 from typing import Final, NamedTuple
@@ -19,8 +19,6 @@ from trend.acoustics.reuploads import Reuploads
 
 COVERED: Final = 0.5
 """Share of a query that a recording must be, or the query is of another sound."""
-FINGERPRINTS: Final = 0.25
-"""Share of the memory that is for fingerprints once there are landmarks."""
 KEPT: Final = 0.875
 """Share of the fingerprints' memory that is full after those used least went."""
 DENSE_BYTES: Final = 60_000
@@ -28,151 +26,147 @@ THIN_BYTES: Final = 25_000
 """Of half a minute of sound, with all its landmarks and with a part."""
 LEAST: Final = 8
 """Sounds of `KnownSounds`."""
+NONE: Final = -1
 
 U32 = npt.NDArray[np.uint32]
 I64 = npt.NDArray[np.int64]
 
 
-class Heard(NamedTuple):
+class Uploaded(NamedTuple):
     """Attributes:
-    sounds: numbers of all that it is of, the oldest first; none where it is new.
-    learn_items, learn_peaks: whether its fingerprint and its peaks are not known as such.
+    recordings: numbers of all that the query is of, the most alike first.
+    learnt: its own number, where there was none; else `NONE`.
+    asks: whether its landmarks are to be asked for.
     """
 
-    sounds: list[int]
-    learn_items: bool
-    learn_peaks: bool
+    recordings: list[int]
+    learnt: int
+    asks: bool
 
 
-class Hearing:
-    """Recordings of sounds, which are known by numbers: an older sound has a smaller one.
+class Uploads:
+    """Recordings known by fingerprints.
 
     Args:
-        memory: that the recordings may take, in bytes.
+        memory: that they may take, in bytes.
     """
 
     def __init__(self, memory: int) -> None:
-        self._memory = memory
+        self.limit = memory
         self._uploads = Reuploads()
-        self._of = np.zeros(0, np.int64)
-        """By recording with a fingerprint: its sound."""
         self._uses = np.zeros(0, np.int64)
         self._last = np.zeros(0, np.int64)
-        self._known: KnownSounds | None = None
-        """Recordings with landmarks; made when there is the first."""
-        self._of_known: list[int] = []
-        self._seconds: list[float] = []
-        self._with_peaks: set[int] = set()
-        """Sounds of which landmarks were learnt."""
+        self._asked = np.zeros(0, np.bool_)
+        """Recordings of which landmarks were asked for."""
         self._clock = 0
 
     def __len__(self) -> int:
-        """Return how many recordings there are."""
-        return len(self._uploads) + (len(self._known) if self._known is not None else 0)
+        return len(self._uploads)
 
     def memory(self) -> int:
         """Return the bytes in use."""
-        known = self._known.memory() if self._known is not None else 0
-        return self._uploads.memory() + known
+        return self._uploads.used()
 
-    def hear(self, items: U32, peaks: Peaks) -> Heard:
-        """Return which sounds a query is of; nothing of one is empty.
+    def hear(self, items: U32, has_peaks: bool) -> Uploaded:
+        """Return the recordings that a query is of, and make one of it if there is none.
 
-        Its landmarks are looked for only if its fingerprint is new, or of a sound whose landmarks
-        are not known: they cost a hundred times as much.
+        Landmarks cost hundreds of times as much. They are asked for where the fingerprint is new or
+        not there, or where those of its recording were not known.
         """
         self._clock += 1
-        sounds = self._uploaded(items)
-        new = items.size > 0 and not sounds
-        ask = peaks.time.size > 0 and not sounds & self._with_peaks
-        if ask:
-            sounds |= self._landmarked(peaks)
-        return Heard(sorted(sounds), new, ask and not sounds & self._with_peaks)
+        found = self._matches(items)
+        learnt = NONE
+        if not found and items.size:
+            learnt = self._add(items)
+        own = [learnt] if learnt != NONE else found
+        asks = has_peaks and not self._asked[own].any()
+        if asks:
+            self._asked[own] = True
+        return Uploaded(found, learnt, asks)
 
-    def _uploaded(self, items: U32) -> set[int]:
-        sounds: set[int] = set()
-        for found in self._uploads.matches(items):
-            end = min(found.begin + items.size, self._uploads.size(found.sound))
-            if end - max(found.begin, 0) >= COVERED * items.size:
-                if not sounds:
-                    self._uses[found.sound] += 1
-                    self._last[found.sound] = self._clock
-                sounds.add(int(self._of[found.sound]))
-        return sounds
+    def _matches(self, items: U32) -> list[int]:
+        found = []
+        for one in self._uploads.matches(items):
+            end = min(one.begin + items.size, self._uploads.size(one.sound))
+            if end - max(one.begin, 0) >= COVERED * items.size:
+                found.append(one.sound)
+        if found:
+            self._use(found[0])
+        return found
 
-    def _landmarked(self, peaks: Peaks) -> set[int]:
-        found = self._known.match(peaks) if self._known is not None else None
-        if self._known is None or found is None or not found.known:
-            return set()
-        long = _seconds(peaks) * found.speed
-        end = min(found.begin + long, self._seconds[found.sound])
-        if end - max(found.begin, 0.0) < COVERED * long:
-            return set()
-        self._known.use(found.sound)
-        return {self._of_known[found.sound]}
+    def _use(self, recording: int) -> None:
+        self._uses[recording] += 1
+        self._last[recording] = self._clock
 
-    def learn(self, heard: Heard, items: U32, peaks: Peaks, sound: int) -> None:
-        """Keep what was not known of a query, as a recording of a sound."""
-        if heard.learn_items:
-            number = self._uploads.add(items)
-            if number >= self._of.size:
-                more = np.zeros(max(1024, number // 2), np.int64)
-                self._of = np.append(self._of, more)
-                self._uses = np.append(self._uses, more)
-                self._last = np.append(self._last, more)
-            self._of[number], self._uses[number], self._last[number] = sound, 1, self._clock
-        if heard.learn_peaks:
-            if self._known is None:
-                self._known = self._empty()
-            number = self._known.add(peaks)
-            if number == len(self._of_known):
-                self._of_known.append(sound)
-                self._seconds.append(0.0)
-            self._of_known[number], self._seconds[number] = sound, _seconds(peaks)
-            self._with_peaks.add(sound)
+    def _add(self, items: U32) -> int:
+        number = self._uploads.add(items)
+        if number >= self._uses.size:
+            more = np.zeros(max(1024, number // 2), np.int64)
+            self._uses, self._last = np.append(self._uses, more), np.append(self._last, more)
+            self._asked = np.append(self._asked, more > 0)
+        self._uses[number], self._asked[number] = 0, False
+        self._use(number)
+        return number
 
-    def _empty(self) -> KnownSounds:
-        memory = self._memory * (1 - FINGERPRINTS)
-        dense = max(LEAST, int(0.75 * memory / DENSE_BYTES))
-        return KnownSounds(dense + max(LEAST, int(0.25 * memory / THIN_BYTES)), dense)
+    def shrink(self) -> I64 | None:
+        """Let the recordings used least go, the oldest first, if all take too much.
 
-    def merge(self, ended: int, into: int) -> None:
-        """Have all recordings of a sound be of an older one."""
-        count = len(self._uploads)
-        self._of[:count][self._of[:count] == ended] = into
-        self._of_known = [into if one == ended else one for one in self._of_known]
-        if ended in self._with_peaks:
-            self._with_peaks = self._with_peaks - {ended} | {into}
-
-    def full(self) -> bool:
-        """Return whether the fingerprints take more than they may."""
-        return self._uploads.memory() > self._room()
-
-    def _room(self) -> float:
-        return self._memory * (1.0 if self._known is None else FINGERPRINTS)
-
-    def shrink(self) -> int:
-        """Let the recordings used least go, the oldest of them first; return how many went."""
+        Returns the numbers of those that stay, rising: the i-th of them is i from then on. None:
+        nothing changed.
+        """
+        if self.memory() <= self.limit:
+            return None
         numbers = np.arange(len(self._uploads))
         uses, last = self._uses[: numbers.size], self._last[: numbers.size]
         order = np.lexsort((-last, -uses))
-        kept = np.sort(self._uploads.fitting(order, int(KEPT * self._room())))
+        kept = np.sort(self._uploads.fitting(order, int(KEPT * self.limit)))
         self._uploads = self._uploads.only(kept)
-        self._of, self._uses, self._last = self._of[kept], uses[kept] // 2, last[kept]
-        return int(numbers.size - kept.size)
+        self._uses, self._last, self._asked = uses[kept] // 2, last[kept], self._asked[kept]
+        return kept
 
-    def sounds(self) -> I64:
-        """Return the sounds that have recordings, rising."""
-        return np.union1d(self._of[: len(self._uploads)], np.array(self._of_known, np.int64))
 
-    def renumber(self, sounds: I64) -> None:
-        """Number the sounds anew: the i-th of `sounds`, rising and all there are, is i."""
-        count = len(self._uploads)
-        self._of[:count] = np.searchsorted(sounds, self._of[:count])
-        self._of_known = np.searchsorted(sounds, np.array(self._of_known, np.int64)).tolist()
-        with_peaks = np.array(sorted(self._with_peaks), np.int64)
-        there = with_peaks[np.isin(with_peaks, sounds)]
-        self._with_peaks = set(np.searchsorted(sounds, there).tolist())
+class Landmarked:
+    """Recordings known by landmarks, by numbers that are used again after their recording went.
+
+    Args:
+        memory: that they may take, in bytes; about, as it depends on how long they are.
+    """
+
+    def __init__(self, memory: int) -> None:
+        self.limit = memory
+        self._known: KnownSounds | None = None
+        self._seconds: list[float] = []
+
+    def __len__(self) -> int:
+        return 0 if self._known is None else len(self._known)
+
+    def memory(self) -> int:
+        """Return the bytes in use."""
+        return 0 if self._known is None else self._known.memory()
+
+    def hear(self, peaks: Peaks) -> int:
+        """Return the recording that a query is of, or `NONE`."""
+        found = None if self._known is None else self._known.match(peaks)
+        if self._known is None or found is None or not found.known:
+            return NONE
+        long = _seconds(peaks) * found.speed
+        end = min(found.begin + long, self._seconds[found.sound])
+        if end - max(found.begin, 0.0) < COVERED * long:
+            return NONE
+        self._known.use(found.sound)
+        return found.sound
+
+    def learn(self, peaks: Peaks) -> int:
+        """Make a recording, and return its number."""
+        if self._known is None:
+            dense = max(LEAST, int(0.75 * self.limit / DENSE_BYTES))
+            thin = max(LEAST, int(0.25 * self.limit / THIN_BYTES))
+            self._known = KnownSounds(dense + thin, dense)
+        number = self._known.add(peaks)
+        if number == len(self._seconds):
+            self._seconds.append(0.0)
+        self._seconds[number] = _seconds(peaks)
+        return number
 
 
 def _seconds(peaks: Peaks) -> float:
