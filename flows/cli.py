@@ -83,6 +83,10 @@ def replay(
     rejects: Annotated[
         Path | None, typer.Option(help="Refused lines as JSON lines; the file is replaced.")
     ] = None,
+    formats: Annotated[
+        Path | None,
+        typer.Option(help="What happens to visual formats as JSON lines; the file is replaced."),
+    ] = None,
     state: Annotated[
         Path | None,
         typer.Option(
@@ -121,7 +125,17 @@ def replay(
     if take_over and state is None:
         raise UserError("--take-over: expected the --state to take over")
     request = Request(
-        (*files,), to, store, rejects, state, take_over, processes, batch_size, services, alerts
+        (*files,),
+        to,
+        store,
+        rejects,
+        state,
+        take_over,
+        processes,
+        batch_size,
+        services,
+        alerts,
+        formats=formats,
     )
     return run(request, _console())
 
@@ -240,6 +254,12 @@ def simulate(
     pairs: Annotated[
         int, typer.Option(help="Known sounds and tags newly used together, each of them flat.")
     ] = 0,
+    embeddings: Annotated[
+        int, typer.Option(help="Dimensions of what reels look like, such as 64; 0: not known.")
+    ] = 0,
+    looks: Annotated[
+        int | None, typer.Option(help="Trends that are nothing but a look; by size if absent.")
+    ] = None,
     varied: Annotated[
         bool,
         typer.Option(
@@ -273,6 +293,8 @@ def simulate(
             fizzles=fizzles,
             spam=spam,
             pairs=pairs,
+            embeddings=embeddings,
+            looks=looks,
             varied=varied,
             fingerprints=fingerprints,
             malformed=malformed,
@@ -354,6 +376,27 @@ def sound_identify(files: _Files, catalog: _Catalog) -> int:
     from flows.sound import identify
 
     return identify(files, catalog)
+
+
+seen = typer.Typer(help="Look at visual formats.")
+app.add_typer(seen, name="formats")
+
+
+@seen.command("sheet")
+def formats_sheet(
+    formats: Annotated[Path, typer.Argument(metavar="FILE", help="That replay --formats wrote.")],
+    frames: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Frames, REEL_ID.jpg, .png or .webp.")
+    ],
+    to: Annotated[Path, typer.Option(help="The picture, .png; it is replaced.")] = Path(
+        "formats.png"
+    ),
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Formats at most.")] = 24,
+) -> int:
+    """Draw formats, the newest first: of each the frames of the reels that show it best."""
+    from flows.sheet import sheet
+
+    return sheet(formats, frames, to, limit)
 
 
 models = typer.Typer(help="The models that features of reels are made with.")

@@ -41,6 +41,7 @@ from operators.durable.durable import Book, Durable, Place, builder
 from operators.exchange import Exchange
 from operators.explode import Explode
 from operators.feedback import Word
+from operators.formats import FORMATS, FindingFormats, FormatChange, FormatSettings
 from operators.heard import Heard, heard
 from operators.identify import HEARD, IDENTIFYING, Identifying, SoundSettings, identify
 from operators.links import Linked
@@ -53,11 +54,14 @@ from operators.listening import (
     Told,
     part_key,
 )
+from operators.looks import Looks, looks, without_looks
+from operators.metrics import FORMAT_CHANGES
 from operators.routing import PLACES, keys_of
 from operators.sources.board import Board
 from operators.synthesise import SynthesiseSettings, Synthesising, counted
 from operators.synthesise import Told as Reported
 from operators.together import Together
+from operators.uses import PARTITION
 from operators.waiting import Asked, F
 from schemas.trends import Trend
 from trend.budget import ShardSettings, for_counts
@@ -85,6 +89,8 @@ class Ends:
     """The outbox of alerts."""
     words: Callable[[], Sequence[Word]] = tuple
     """Reads what people said of trends."""
+    formats: Sink[tuple[str, FormatChange]] | None = None
+    """What happens to visual formats."""
 
 
 def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflow:
@@ -104,7 +110,7 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     keys = ends.keys or keys_of(ends.partitions)
     by_partition = op.key_on("partition", decoded, lambda item: keys[item.partition])
     fresh = op.stateful_batch("dedupe", by_partition, _dedupe(settings, board, place))
-    known = op.map_value("name", fresh, identify)
+    known = op.map_value("name", fresh, lambda item: identify(without_looks(item)))
     sent = partial(_sent, ends.exchange)
     partitions = [*ends.partitions]
     if settings.sounds_mb:
@@ -116,7 +122,25 @@ def build(settings: Settings, ends: Ends, place: Place | None = None) -> Dataflo
     rows: KeyedStream[ShardRows] = op.flat_map(
         "shards", exploded, lambda item: [sent(shards[rows.shard], rows) for rows in item[0]]
     )
-    reports = op.stateful_batch("count", rows, _count(settings, partitions, place))
+    counted_of = [*partitions]
+    if settings.formats:
+        seen: KeyedStream[Looks] = op.flat_map(
+            "looks", fresh, lambda item: [sent(FORMATS, one) for one in looks(item[1])]
+        )
+        formats = op.stateful_batch("formats", seen, _formats(settings, ends.partitions, place))
+        uses: KeyedStream[ShardRows] = op.flat_map(
+            "uses",
+            formats,
+            lambda item: (
+                [sent(shards[item[1].shard], item[1])] if isinstance(item[1], ShardRows) else []
+            ),
+        )
+        rows = op.merge("rows", rows, uses)
+        counted_of.append(PARTITION)
+        changes = op.flat_map("changes", formats, _changes)
+        if ends.formats is not None:
+            op.output("formats-file", changes, ends.formats)
+    reports = op.stateful_batch("count", rows, _count(settings, counted_of, place))
     if settings.graph:
         together: KeyedStream[Together] = op.flat_map(
             "together", exploded, lambda item: [sent(GRAPH, item[1])] if item[1] else []
@@ -231,6 +255,30 @@ def _dedupe(
         _book(place, "dedupe"),
         partial(DedupeLogic, board),
     )
+
+
+def _formats(
+    settings: Settings, partitions: Sequence[str], place: Place | None
+) -> Callable[[bytes | None], Durable[Looks, ShardRows | FormatChange]]:
+    chosen = FormatSettings(
+        settings.tick_seconds,
+        settings.max_formats,
+        settings.formats_per_tick,
+        settings.formats_model,
+    )
+    return builder(
+        lambda: FindingFormats(chosen, partitions),
+        _book(place, "formats"),
+        adapt=_known(partitions),
+    )
+
+
+def _changes(item: tuple[str, ShardRows | FormatChange]) -> list[tuple[str, FormatChange]]:
+    told = item[1]
+    if isinstance(told, ShardRows):
+        return []
+    FORMAT_CHANGES.add(1, told.change)
+    return [(ONE, told)]
 
 
 Exploded = tuple[list[ShardRows], Together | None]

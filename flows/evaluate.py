@@ -1,6 +1,7 @@
 """Reads an answer key and the trends found in its stream, and marks them."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def evaluate_files(truth: Path, trends: Path) -> Report:
     told: dict[str, list[tuple[datetime, str]]] = {}
     for trend in sorted(revisions, key=lambda trend: trend.revision):
         told.setdefault(trend.trend_id, []).append((trend.event_time, trend.stage))
-    return evaluate(key, alerts_of(revisions), told)
+    return evaluate(key, alerts_of(revisions, key), told)
 
 
 def read_truth(path: Path) -> Truth:
@@ -65,8 +66,12 @@ def read_revisions(path: Path) -> list[Trend]:
     return revisions
 
 
-def alerts_of(revisions: Iterable[Trend]) -> list[Alert]:
-    """Give the alert of each trend, in the order of their event time."""
+def alerts_of(revisions: Iterable[Trend], key: Truth | None = None) -> list[Alert]:
+    """Give the alert of each trend, in the order of their event time.
+
+    A format is the planted look of the answer key that most of the trend's examples have.
+    """
+    looks = {reel: look.id for look in key.looks for reel in look.reels} if key else {}
     alerts: dict[str, Trend] = {}
     for trend in revisions:
         known = alerts.get(trend.trend_id)
@@ -78,7 +83,7 @@ def alerts_of(revisions: Iterable[Trend]) -> list[Alert]:
                 trend_id=trend.trend_id,
                 event_time=trend.event_time,
                 members=tuple(
-                    TruthMember(kind=x.kind, id=name) for x in trend.members for name in _names(x)
+                    found for member in trend.members for found in members_of(member, trend, looks)
                 ),
             )
             for trend in alerts.values()
@@ -87,9 +92,20 @@ def alerts_of(revisions: Iterable[Trend]) -> list[Alert]:
     )
 
 
-def _names(member: Member) -> set[str]:
-    """Return what a member may be called in an answer key: a sound also by title and artist."""
-    return {member.id, member.label} if member.kind == "sound" else {member.id}
+def members_of(member: Member, trend: Trend, looks: Mapping[str, str]) -> list[TruthMember]:
+    """Give what a member of a trend may be called in the answer key.
+
+    A sound also by title and artist; a format by the planted look that most of the trend's examples
+    have, by `looks`: reel -> look.
+    """
+    names = {member.id}
+    if member.kind == "sound":
+        names.add(member.label)
+    if member.kind == "format":
+        seen = Counter(looks[reel] for reel in trend.examples if reel in looks)
+        most = seen.most_common(1)
+        names = {most[0][0]} if most and 2 * most[0][1] > len(trend.examples) else names
+    return [TruthMember(kind=member.kind, id=name) for name in sorted(names)]
 
 
 def _precedence(trend: Trend) -> tuple[bool, int]:

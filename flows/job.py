@@ -46,6 +46,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """SQLite store of trends."""
     rejects: str | None
     """JSON lines of refused lines."""
+    formats: str | None = None
+    """JSON lines of what happens to visual formats."""
     services: bool = False
     """Whether trends go to the database and the Redis of the settings too."""
     alerts: str | None = None

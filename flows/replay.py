@@ -71,6 +71,7 @@ class Request:
     services: bool = False
     alerts: bool = False
     scopes: tuple[str, ...] | None = None
+    formats: Path | None = None
 
 
 def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -> int:
@@ -146,7 +147,7 @@ def shared_memory(job: Job) -> Iterator[int | None]:
 def _clear(job: Job) -> None:
     """Empty the outputs. A sink opens its file at its first line only."""
     store.clear(_store(job))
-    for lines in (job.to, job.rejects):
+    for lines in (job.to, job.rejects, job.formats):
         if lines is not None:
             Path(lines).write_bytes(b"")
 
@@ -160,15 +161,15 @@ def _check(request: Request) -> list[str]:
     except SourceError as error:
         raise InputError(str(error)) from None
     inputs = [Path(name).resolve() for name in request.inputs if name != "-"]
-    outputs = [p for p in (request.to, request.store, request.rejects) if p is not None]
+    lines = (request.to, request.rejects, request.formats)
+    outputs = [p for p in (*lines, request.store) if p is not None]
     for number, path in enumerate(outputs):
         if path.resolve() in (other.resolve() for other in outputs[:number]):
             raise OutputError(f"{path}: given for two outputs")
         if any(path.resolve().is_relative_to(one) for one in inputs):
             raise OutputError(f"{path}: is or lies in an input and would be read")
-    for lines in (request.to, request.rejects):
-        if lines is not None:
-            jsonl.check(lines)
+    for path in filter(None, lines):
+        jsonl.check(path)
     if request.store is not None:
         store.check(request.store)
     if request.services:
@@ -194,6 +195,7 @@ def _job(request: Request, names: list[str], work: Path) -> Job:
         to=absolute(request.to),
         store=absolute(request.store or (request.state or work) / "trends.db"),
         rejects=absolute(request.rejects),
+        formats=absolute(request.formats),
         state=absolute(request.state),
         board=str(work / "board"),
         processes=request.processes,
@@ -301,14 +303,15 @@ def results(job: Job, console: Console) -> None:
         console.print(trends_table(shown, console.width, title))
     say(console, f"{trends:,} trends in {revisions:,} revisions")
     passing = Path(job.board).parent
-    for what, path in (("trends", job.to), ("store", job.store), ("rejects", job.rejects)):
+    outputs = (("trends", job.to), ("store", job.store), ("rejects", job.rejects))
+    for what, path in (*outputs, ("formats", job.formats)):
         if path is not None and Path(path).parent != passing:
             say(console, f"{what}: {path}")
 
 
 def _nothing_left(job: Job, folder: Path, console: Console) -> int:
     """Say that the run in `folder` is complete. Raises `OutputError` where its output is gone."""
-    for path in (job.to, job.store, job.rejects):
+    for path in (job.to, job.store, job.rejects, job.formats):
         if path is not None and not Path(path).exists():
             raise OutputError(
                 f"{path}: is gone, and the run in {folder} is complete; "

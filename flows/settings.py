@@ -245,6 +245,35 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("yes or no"),
     )
 
+    formats: bool = Field(
+        True,
+        description="Whether reels with embeddings get visual formats, which are counted as sounds "
+        "are.",
+        json_schema_extra=_unit("yes or no"),
+    )
+    formats_model: str = Field(
+        "",
+        max_length=256,
+        description="Model of the embeddings that formats are made of; empty: the one that most of "
+        "the first thousand have.",
+        json_schema_extra=_unit(""),
+    )
+    max_formats: int = Field(
+        20_000,
+        ge=10,
+        le=1_000_000,
+        description="Formats in use at most, and as many that rest; those go first that had a reel "
+        "longest ago. Each takes 8 bytes a dimension.",
+        json_schema_extra=_unit("formats"),
+    )
+    formats_per_tick: int = Field(
+        20_000,
+        ge=100,
+        le=1_000_000,
+        description="Reels of a tick whose look is looked at, at most: beyond it an even sample.",
+        json_schema_extra=_unit("reels"),
+    )
+
     idle_seconds: float = Field(
         60.0,
         gt=0,

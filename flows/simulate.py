@@ -1,5 +1,6 @@
 """Writes a simulated stream to a folder: `reels.jsonl` as in the contract, and `truth.json`."""
 
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,18 @@ import numpy.typing as npt
 
 from trend.acoustics import chromaprint
 from trend.simulator import Simulation, SimulatorSettings, simulate
+from trend.simulator.draw import generator
 from trend.simulator.fingerprints import Fingerprints
+from trend.simulator.looks import UNSEEN, Embeddings
 from trend.simulator.malformed import MALFORMED, malformed_classes
 from trend.simulator.schedule import Line
+from trend.simulator.simulation import reel_numbers
 from trend.simulator.words import LANGUAGES, ORIGINAL_SOUND, REGIONS
 
 REELS = "reels.jsonl"
 TRUTH = "truth.json"
+MODEL = "simulated"
+"""Of the embeddings."""
 BLOCK_LINES = 10_000
 
 _IN_FIELD, _IN_CAPTION = 0, 1  # the third way of tagging is both
@@ -125,6 +131,7 @@ class _Describer:
         self._case = reels.case.tolist()
         self._metrics = reels.metrics
         self._duration = reels.duration.tolist()
+        self._embeddings = embeddings(simulation)
         seed = simulation.settings.seed
         self._heard = Fingerprints(seed) if simulation.settings.fingerprints else None
 
@@ -145,6 +152,10 @@ class _Describer:
             "duration_s": self._duration[reel],
             "metrics": dict(zip(_METRICS, numbers, strict=True)),
         }
+        look = self._embeddings[reel] if self._embeddings else None
+        if look is not None:
+            f16 = b64encode(look.tobytes()).decode()
+            described["embedding"] = {"model": MODEL, "f16": f16}
         caption = self.sentence(self._words[reel].tolist(), reel)
         tagging, case = self._tagging[reel], _CASES[self._case[reel]]
         names = self._catalogue.tags
@@ -186,9 +197,21 @@ class _Describer:
 
 def reel_ids(simulation: Simulation) -> list[str]:
     """Ids of the reels: the second of publication in the high bits, a number in the low ones."""
-    start = int(simulation.settings.start.timestamp())
-    numbers = (simulation.reels.time + start << 32) + np.arange(len(simulation.reels))
-    return [str(number) for number in numbers.tolist()]
+    return [*map(str, reel_numbers(simulation.settings, simulation.reels.time).tolist())]
+
+
+def embeddings(simulation: Simulation) -> list[npt.NDArray[np.float16] | None]:
+    """Embeddings of the reels, little-endian; None for a reel without; empty where none has any."""
+    reels, settings = simulation.reels, simulation.settings
+    if reels.look is None:
+        return []
+    crews = frozenset(one.look for one in simulation.bursts if one.key.startswith("spam"))
+    drawn = generator(settings.seed, "embeddings")
+    made = Embeddings(drawn, settings.embeddings, reels.time, reels.look, crews)
+    rows = [row for block in made.blocks() for row in block.astype("<f2")]
+    return [
+        None if look == UNSEEN else row for row, look in zip(rows, reels.look.tolist(), strict=True)
+    ]
 
 
 def _rfc3339(simulation: Simulation, seconds: npt.NDArray[np.int64]) -> list[str]:

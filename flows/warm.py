@@ -81,6 +81,7 @@ def warm() -> None:
         pairs=PAIRS,
         malformed=0.01,
         fingerprints=True,
+        embeddings=64,
     )
     settings = load(graph=True)
     _heard()
@@ -89,6 +90,7 @@ def warm() -> None:
         _flow(settings, reels, Path(folder, "trends.jsonl"))
     _tables(settings)
     _landmarks()
+    _formats()
 
 
 def _flow(settings: Settings, reels: Path, trends: Path) -> None:
@@ -131,6 +133,16 @@ def _landmarks() -> None:
     known = pickle.loads(pickle.dumps(known))
     if (found := known.match(melodies[-1])) is not None:
         known.use(found.sound)
+
+
+def _formats() -> None:
+    """Find the subspace in which many formats are compared."""
+    import numpy as np
+
+    from trend.formats.nearest import subspace
+    from trend.formats.vectors import LENGTH
+
+    subspace(np.float32(LENGTH) * np.eye(8, dtype=np.float32))
 
 
 def _say(text: str) -> None:

@@ -28,6 +28,7 @@ from operators.feedback import Word
 from operators.kafka import partition_name
 from operators.links import Linked
 from operators.sinks.alerts import AlertsSink
+from operators.sinks.formats import FormatsFile
 from operators.sinks.jsonl import TrendsFile
 from operators.sinks.kafka import KafkaDeadLetters, KafkaTrends
 from operators.sinks.rejects import RejectsFile
@@ -110,9 +111,11 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
         trends += more_trends
     if job.kafka is None:
         source = FileSource(job.inputs, job.batch_size, board, skew)
+        formats = FormatsFile(Path(job.formats), fence()) if job.formats else None
+        names = partitions(job.inputs)
         return Ends(
-            source, partitions(job.inputs), trends, rejects, board, stores, shared,
-            alerts=told, words=words,
+            source, names, trends, rejects, board, stores, shared,
+            alerts=told, words=words, formats=formats,
         )  # fmt: skip
     connection = connection_of(settings)
     trends.append(KafkaTrends(connection, settings.kafka_trends, settings.kafka_current, fence()))

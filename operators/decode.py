@@ -122,7 +122,10 @@ def _texts(reel: Reel) -> list[bytes | None]:
     named = (sound.audio_id, sound.title, sound.artist)
     said = (reel.transcript, reel.ocr_text, reel.language, reel.region)
     marks = b64encode(sound.landmarks.data).decode() if sound.landmarks else None
-    texts = (reel.reel_id, reel.author_id, reel.caption, *named, *said, sound.fingerprint, marks)
+    look = reel.embedding
+    heard = (sound.fingerprint, marks)
+    seen = (look.model, b64encode(look.f16).decode()) if look else (None, None)
+    texts = (reel.reel_id, reel.author_id, reel.caption, *named, *said, *heard, *seen)
     return [None if text is None else text.encode() for text in texts]
 
 

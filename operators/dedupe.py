@@ -22,8 +22,10 @@ from operators.reels import (
     AUDIO_ID,
     AUTHOR_ID,
     CAPTION,
+    EMBEDDING,
     FINGERPRINT,
     LANDMARKS,
+    MODEL,
     OCR_TEXT,
     REEL_ID,
     TRANSCRIPT,
@@ -177,8 +179,8 @@ class Dedupe:
 
 
 def _digests(reels: Reels) -> npt.NDArray[np.uint64]:
-    """Hash what gives a reel its signals: caption, hashtags, sound, speech and text on screen."""
-    signals = (CAPTION, AUDIO_ID, TRANSCRIPT, OCR_TEXT, FINGERPRINT, LANDMARKS)
+    """Hash what gives a reel its signals: caption, tags, sound, speech, text on screen, look."""
+    signals = (CAPTION, AUDIO_ID, TRANSCRIPT, OCR_TEXT, FINGERPRINT, LANDMARKS, MODEL, EMBEDDING)
     return digests(
         reels.data,
         reels.starts,

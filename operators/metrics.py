@@ -172,6 +172,19 @@ UNHEARD: Final = Metric(
     "Reels whose sound is taken as the platform names it, because the fingerprint or the landmarks "
     "are broken, short, plain (of silence or one tone) or of another version.",
 )
+EMBEDDINGS_REFUSED: Final = Metric(
+    "groundswell_embeddings_refused",
+    "counter",
+    ("reason",),
+    "Reels whose embedding is taken for absent: its size is none (an odd number of bytes, or too "
+    "many), it is not finite, not of unit length, of another model, or one too many in its tick.",
+)
+FORMAT_CHANGES: Final = Metric(
+    "groundswell_format_changes",
+    "counter",
+    ("change",),
+    "Visual formats that were born, split, revived, merged, or that rested.",
+)
 
 SINK_SECONDS: Final = Metric(
     "groundswell_sink_write_seconds",
@@ -288,6 +301,7 @@ METRICS: Final = (
     *(WATERMARK, WATERMARK_AGE, DECIDED),
     *(TRENDS, REVISIONS, FALSE_EXPECTED, FDR, FOLLOWED, CANDIDATES, LIVE, EVICTED),
     *(SOUNDS, SOUNDS_MERGED, RECORDINGS, RECORDINGS_EVICTED, UNHEARD),
+    *(EMBEDDINGS_REFUSED, FORMAT_CHANGES),
     *(SINK_SECONDS, SINK_WRITTEN, SINK_FAILURES, SINK_UP, ALERTS, ALERTS_WAITING),
     *(STATE, STATE_WRITTEN, STATE_SECONDS, EPOCH),
     *(USED, LIMIT, EXCHANGED, OVERFLOWED),
@@ -312,6 +326,7 @@ STEPS: Final = {
     "listen": "reels that wait, and fingerprints that they are compared with",
     "landmarks": "landmarks that they are compared with",
     "identify": "the sounds, and reels of new ones",
+    "formats": "visual formats, and looks of reels that wait",
     "count": "counts of signals",
     "cooccur": "the co-occurrence graph",
     "synthesise": "trends, and the ids of reels",
@@ -328,6 +343,8 @@ BUFFERS: Final = {
     "fingerprints": ("bytes", "fingerprints of sounds, a quarter of setting sounds_mb"),
     "landmarks": ("bytes", "landmarks of sounds, three quarters of setting sounds_mb"),
     "sound-reels": ("reels", "reels of sounds that are new, setting sounds_reels"),
+    "formats": ("formats", "visual formats in use, setting max_formats"),
+    "looks": ("reels", "looks of reels that wait for their tick, setting formats_per_tick"),
     "signals": ("bytes", "counts and history of signals, from setting memory_mb"),
     "uses": ("uses", "the log of the last day's uses, from setting memory_mb"),
     "pairs": ("pairs", "(signal, author) pairs, from setting memory_mb"),

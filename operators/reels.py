@@ -30,6 +30,8 @@ TEXTS: Final = (
     "region",
     "fingerprint",
     "landmarks",
+    "model",
+    "embedding",
 )
 """The texts of a reel, in the order of the columns of `Reels.starts` and `Reels.lengths`."""
 
@@ -50,6 +52,8 @@ landmarks."""
     REGION,
     FINGERPRINT,
     LANDMARKS,
+    MODEL,
+    EMBEDDING,
 ) = range(len(TEXTS))
 VERSION: Final = NUMBERS.index("version")
 

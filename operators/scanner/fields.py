@@ -53,8 +53,8 @@ FIELDS: Final = (
     (AUDIO, "fingerprint", TEXT, TEXTS.index("fingerprint")),
     (AUDIO, "landmarks", OBJECT, LANDMARKS),
     *((METRICS, name, COUNT, MAX_COUNT) for name in _COUNTS),
-    (EMBEDDING, "model", UNKEPT, 0),
-    (EMBEDDING, "f16", BASE64, 0),
+    (EMBEDDING, "model", TEXT, TEXTS.index("model")),
+    (EMBEDDING, "f16", KEPT, TEXTS.index("embedding")),
     (LANDMARKS, "version", COUNT, 65_535),
     (LANDMARKS, "data", KEPT, TEXTS.index("landmarks")),
 )

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from flows.simulate import lines
@@ -144,14 +145,15 @@ def stream() -> list[bytes]:
     """Lines of two days with trends, late ones, duplicates and malformed ones.
 
     One in six has a fingerprint instead of the platform's id of its sound, one both, and a few
-    have landmarks too.
+    have landmarks too. One in three has an embedding.
     """
     settings = SimulatorSettings(
         seed=1, days=2, reels_per_day=4000, trends=10, fizzles=30, malformed=0.01
     )
     named = lines(simulate(settings))
     heard = lines(simulate(replace(settings, fingerprints=True)))
-    return [_mixed(number, *pair) for number, pair in enumerate(zip(named, heard, strict=True))]
+    mixed = (_mixed(number, *pair) for number, pair in enumerate(zip(named, heard, strict=True)))
+    return [_seen(line) if number % 3 == 0 else line for number, line in enumerate(mixed)]
 
 
 def _mixed(number: int, named: bytes, heard: bytes) -> bytes:
@@ -169,6 +171,22 @@ def _mixed(number: int, named: bytes, heard: bytes) -> bytes:
         )
         audio["landmarks"] = {"version": 1, "data": b64encode(packed).decode()}
     return json.dumps(reel, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _seen(line: bytes) -> bytes:
+    """A reel with what it looks like: one of twelve looks, one evening mostly two, or none."""
+    start = b'{"reel_id":"'
+    if not line.startswith(start + b"7"):
+        return line
+    number = int(line[len(start) : len(start) + 19])  # its second is in the high bits
+    evening = 30 <= ((number >> 32) - 1_767_571_200) // 3600 < 40
+    draw = np.random.default_rng(number)
+    look, noise = int(draw.integers(2 if evening else 24)), draw.standard_normal(32)
+    near = look < 12
+    vector = np.random.default_rng(look).standard_normal(32) + 0.3 * noise if near else noise
+    vector[0] += 6
+    f16 = b64encode((vector / np.linalg.norm(vector)).astype("<f2").tobytes())
+    return line[:-1] + b',"embedding":{"model":"test","f16":"' + f16 + b'"}}'
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Reels for tests: from what is unusual of each, and back; and the hashes of texts."""
 
+from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy.typing as npt
 
 from operators.reels import NUMBERS, TEXTS, Reels
 from operators.strings import Strings
+from schemas.reels import Audio, Reel
 from trend.hashing import hash_slices
 
 
@@ -54,6 +56,27 @@ def rows_of(reels: Reels) -> list[dict[str, Any]]:
         | {"hashtags": tags[bounds[i] : bounds[i + 1]], "time": int(reels.time[i])}
         for i in range(len(reels))
     ]
+
+
+def texts_of(reels: Reels, name: str) -> list[str | bytes | None]:
+    """What a text column holds, base64 undone."""
+    texts = reels.texts(name)
+    if name not in ("landmarks", "embedding"):
+        return [*texts]
+    return [text if text is None else b64decode(text) for text in texts]
+
+
+def text_of(reel: Reel, name: str) -> str | bytes | None:
+    """The same of a reel that msgspec read."""
+    look = reel.embedding
+    if name in ("model", "embedding"):
+        return None if look is None else look.model if name == "model" else look.f16
+    sound = reel.audio or Audio()
+    if name == "landmarks":
+        return sound.landmarks.data if sound.landmarks else None
+    of_sound = ("audio_id", "title", "artist", "fingerprint")
+    text: str | None = getattr(sound if name in of_sound else reel, name)
+    return text
 
 
 def hashes(texts: Iterable[str], seed: int = 0) -> npt.NDArray[np.uint64]:

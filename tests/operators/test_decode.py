@@ -2,7 +2,6 @@
 
 import json
 import random
-from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -15,7 +14,8 @@ from operators.blocks import LINE_LIMIT, Decoded, Oversized, Poll, Reject
 from operators.decode import ERRORS, decode
 from operators.faults import DEPTH_LIMIT, classify, depth
 from operators.reels import NUMBERS, TEXTS, Reels
-from schemas.reels import Audio, Metrics, Reel
+from schemas.reels import Metrics, Reel
+from tests.operators.reels import text_of, texts_of
 
 GOOD = {"reel_id": "r1", "published_at": "2026-01-05T14:10:00Z", "author_id": "a1"}
 US = 1_767_622_200_000_000  # of the time above
@@ -55,22 +55,15 @@ def hashtags(reels: Reels) -> list[list[str]]:
 
 def values(reels: Reels) -> list[Values]:
     """What each of the reels holds: its texts, its time, its hashtags and its numbers."""
-    marks = [text if text is None else b64decode(text) for text in reels.texts("landmarks")]
-    found = {name: reels.texts(name) for name in TEXTS} | {"landmarks": marks}
-    texts = zip(*found.values(), strict=True)
+    texts = zip(*(texts_of(reels, name) for name in TEXTS), strict=True)
     columns = (reels.time.tolist(), hashtags(reels), reels.numbers.tolist())
     return list(zip(texts, *columns, strict=True))
 
 
 def told(reel: Reel) -> Values:
     """The same of a reel that msgspec read."""
-    sound = reel.audio or Audio()
-    of_sound = ("audio_id", "title", "artist", "fingerprint")
-    found = [
-        getattr(sound if name in of_sound else reel, name) for name in TEXTS if name != "landmarks"
-    ]
-    marks = sound.landmarks
-    found.append(marks.data if marks else None)
+    found = [text_of(reel, name) for name in TEXTS]
+    marks = reel.audio.landmarks if reel.audio else None
     time = (reel.published_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     numbers = {"author_followers": reel.author_followers}
     numbers["version"] = marks.version if marks else None

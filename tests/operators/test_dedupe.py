@@ -90,7 +90,9 @@ def test_newer_metrics_alone_are_a_repeat() -> None:
     assert not any(each(run(reels)[0], "again"))
 
 
-@pytest.mark.parametrize("field", ["caption", "audio_id", "transcript", "ocr_text", "hashtags"])
+@pytest.mark.parametrize(
+    "field", ["caption", "audio_id", "transcript", "ocr_text", "hashtags", "embedding"]
+)
 def test_a_reel_that_changed_goes_on_as_again(field: str) -> None:
     value = ["cat"] if field == "hashtags" else "cat"
     reels = [*steady(30), {"at": NOW, "reel_id": "r0", field: value}]

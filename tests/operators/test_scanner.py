@@ -1,7 +1,6 @@
 """The scanner: what it takes is what msgspec takes, value by value, and the usual is taken."""
 
 import json
-from base64 import b64decode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +16,7 @@ from operators.scanner import fields
 from operators.scanner.lines import Columns, Filled, room, scan
 from operators.scanner.memory import SLACK
 from schemas.reels import Audio, Embedding, Landmarks, Metrics, Reel, decode
+from tests.operators.reels import text_of, texts_of
 
 LINE = {
     "reel_id": "7591660531711213569",
@@ -75,13 +75,9 @@ def agree(lines: Sequence[bytes]) -> list[int]:
     taken = [line for at, line in enumerate(lines) if at not in doubted]
     good = [decode(line) for line in taken]
     assert not any(map(classify, taken))
-    sounds = [reel.audio or Audio() for reel in good]
-    marks = [sound.landmarks for sound in sounds]
-    for name in [name for name in TEXTS if name != "landmarks"]:
-        some = sounds if name in ("audio_id", "title", "artist", "fingerprint") else good
-        assert reels.texts(name) == [getattr(one, name) for one in some]
-    kept = [text if text is None else b64decode(text) for text in reels.texts("landmarks")]
-    assert kept == [one.data if one else None for one in marks]
+    for name in TEXTS:
+        assert texts_of(reels, name) == [text_of(one, name) for one in good]
+    marks = [(reel.audio or Audio()).landmarks for reel in good]
     microsecond = timedelta(microseconds=1)
     times = [(reel.published_at - datetime(1970, 1, 1, tzinfo=UTC)) // microsecond for reel in good]
     assert reels.time.tolist() == times

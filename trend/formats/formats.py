@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from trend.formats.clustering import clusters
+from trend.formats.clustering import clusters, linked
 from trend.formats.nearest import FEW, Nearest, subspace
 from trend.formats.vectors import F64, LENGTH, MAX_DIMENSIONS, Vectors, directions
 from trend.hashing import mix64
@@ -27,6 +27,9 @@ I64 = npt.NDArray[np.int64]
 
 NONE: Final = np.uint64(0)
 """No format."""
+
+SHOWN: Final = 32
+"""Reels that an event names at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +82,9 @@ class Event:
     format: int
     other: int = 0
     """Of what it was split, or into what it was merged."""
-    reel: int = 0
-    """Of one that was born or revived, the key of the reel nearest to its centroid (medoid)."""
+    reels: tuple[int, ...] = ()
+    """Of one that was born, split or revived, keys of reels of it, the nearest to its centroid (the
+    medoid) first, at most `SHOWN`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +107,22 @@ class _Known:
     ids: U64
     centroids: F64  # (m, d), of length LENGTH
     last: I64  # tick of the newest reel
+    moved: npt.NDArray[np.bool_]  # since they were compared with each other
 
     @classmethod
     def none(cls, dimensions: int) -> "_Known":
-        return cls(np.zeros(0, np.uint64), np.zeros((0, dimensions)), np.zeros(0, np.int64))
+        none = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+        return cls(np.zeros(0, np.uint64), np.zeros((0, dimensions)), *none)
 
     def take(self, rows: npt.NDArray[np.bool_] | I64) -> "_Known":
-        return _Known(self.ids[rows], self.centroids[rows], self.last[rows])
+        return _Known(self.ids[rows], self.centroids[rows], self.last[rows], self.moved[rows])
 
     def and_also(self, other: "_Known") -> "_Known":
         return _Known(
             np.concatenate([self.ids, other.ids]),
             np.concatenate([self.centroids, other.centroids]),
             np.concatenate([self.last, other.last]),
+            np.concatenate([self.moved, other.moved]),
         )
 
     def nearest(self, basis: Vectors | None = None) -> Nearest:
@@ -136,6 +143,7 @@ class Formats:
     _waiting: F16 = field(init=False)  # (w, d), oldest first
     _keys: U64 = field(init=False)  # (w,)
     _of: U64 = field(init=False)  # (w,) format at whose edge it is, or NONE
+    _linked: I64 = field(init=False)  # (w',) others it is linked to; of the first w' alone
     _since: int = field(init=False, default=0)  # began to wait since the last clustering
 
     def __post_init__(self) -> None:
@@ -146,11 +154,22 @@ class Formats:
         self._waiting = np.zeros((0, self.dimensions), np.float16)
         self._keys = np.zeros(0, np.uint64)
         self._of = np.zeros(0, np.uint64)
+        self._linked = np.zeros(0, np.int64)
 
     @property
     def ids(self) -> U64:
         """Those that do not rest, in the order in which they came."""
         return self._active.ids
+
+    @property
+    def resting(self) -> U64:
+        """Those that rest."""
+        return self._resting.ids
+
+    @property
+    def waiting(self) -> U64:
+        """The keys of the reels that wait, oldest first; of some at an edge the format is told."""
+        return self._keys
 
     def advance(self, tick: int, keys: U64, embeddings: F16) -> Found:
         """Take the reels of one tick.
@@ -206,32 +225,53 @@ class Formats:
         share = (1.0 - (1.0 - self.tuning.rate) ** count)[:, None]
         drawn = (1.0 - share) * self._active.centroids[rows] + share * _scaled(sums)
         self._active.centroids[rows] = _scaled(drawn)
+        self._active.moved[rows] = True
 
     def _wait(self, keys: U64, embeddings: F16, of: U64) -> None:
-        kept = slice(-self.tuning.waiting, None)
-        self._keys = np.concatenate([self._keys, keys])[kept]
-        self._waiting = np.concatenate([self._waiting, embeddings.astype(np.float16)])[kept]
-        self._of = np.concatenate([self._of, of])[kept]
+        """Have reels wait, until those before the last `waiting` go when it is clustered next."""
+        self._keys = np.concatenate([self._keys, keys])
+        self._waiting = np.concatenate([self._waiting, embeddings.astype(np.float16)])
+        self._of = np.concatenate([self._of, of])
         self._since += keys.size
 
     def _cluster(self, tick: int, centre: F64, told: "_Told", events: list[Event]) -> None:
         """Look for formats among what waits."""
         self._since = 0
+        tuning = self.tuning
         vectors, lengths = directions(self._waiting, centre)
-        good = np.flatnonzero(lengths > 0)
-        labels = np.full(lengths.size, -1, np.int64)
-        labels[good] = clusters(
-            vectors[good],
-            lengths[good],
-            self.tuning.link,
-            self.tuning.neighbours,
-            self.tuning.least,
+        old = np.arange(lengths.size) < lengths.size - tuning.waiting
+        if old.any():
+            vectors, lengths = self._leave(old, vectors, lengths)
+        self._link_new(vectors, lengths)
+        labels = clusters(
+            vectors, lengths, self._linked, tuning.link, tuning.neighbours, tuning.least
         )
         for label in range(labels.max(initial=-1) + 1):
             rows = np.flatnonzero(labels == label)
             self._welcome(tick, rows, vectors[rows], lengths[rows], told, events)
-        left = labels < 0
+        self._leave(labels >= 0, vectors, lengths)
+
+    def _link_new(self, vectors: Vectors, lengths: F64) -> None:
+        """Count what is linked to those that wait since the last time, and they to the others."""
+        known = self._linked.size
+        new, before = slice(known, None), slice(None, known)
+        link = self.tuning.link
+        of_new, of_all = linked(vectors[new], lengths[new], vectors, lengths, link)
+        itself = lengths[new] > 0
+        self._linked = np.concatenate([self._linked + of_all[before], of_new - itself])
+
+    def _leave(
+        self, gone: npt.NDArray[np.bool_], vectors: Vectors, lengths: F64
+    ) -> tuple[Vectors, F64]:
+        """Let some wait no more, and return the vectors of those that do, and their lengths."""
+        left = ~gone
+        known = np.arange(gone.size) < self._linked.size
+        went, stays = gone & known, left & known
+        link = self.tuning.link
+        lost = linked(vectors[went], lengths[went], vectors[stays], lengths[stays], link)[1]
+        self._linked = self._linked[stays[: self._linked.size]] - lost
         self._keys, self._waiting, self._of = self._keys[left], self._waiting[left], self._of[left]
+        return vectors[left], lengths[left]
 
     def _welcome(
         self,
@@ -247,7 +287,7 @@ class Formats:
         whole, length = _whole(direction)
         cosine = Nearest(whole, length)(vectors, lengths)[1]
         keys, of = self._keys[rows], self._of[rows]
-        medoid = int(keys[np.lexsort((keys, -cosine))[0]])
+        shown = tuple(keys[np.lexsort((keys, -cosine))[:SHOWN]].tolist())
         (near,), (similar,) = self._active.nearest()(whole, length)
         if similar >= self.tuning.distinct:
             named = int(self._active.ids[near])
@@ -258,16 +298,18 @@ class Formats:
             if similar >= self.tuning.distinct:
                 known[near] = True
                 named = int(self._resting.ids[near])
-                events.append(Event(Change.REVIVED, named, reel=medoid))
+                events.append(Event(Change.REVIVED, named, reels=shown))
             else:
-                named = int(mix64(np.uint64(medoid) ^ np.uint64(tick))) or 1
+                named = int(mix64(np.uint64(shown[0]) ^ np.uint64(tick))) or 1
                 parents, counts = np.unique(of, return_counts=True)
                 parent = int(parents[counts.argmax()]) if 2 * counts.max() > of.size else 0
                 change = Change.SPLIT if parent else Change.BORN
-                events.append(Event(change, named, parent, medoid))
+                events.append(Event(change, named, parent, shown))
             self._resting = self._resting.take(~known)
             one = np.array([named], np.uint64)
-            self._active = self._active.and_also(_Known(one, direction, np.array([tick])))
+            self._active = self._active.and_also(
+                _Known(one, direction, np.array([tick]), np.array([True]))
+            )
         new = of == NONE
         told.add(keys[new], np.full(np.count_nonzero(new), named, np.uint64), cosine[new])
 
@@ -276,7 +318,9 @@ class Formats:
         known = self._active
         whole, lengths = _whole(known.centroids)
         kept = np.ones(known.ids.size, np.bool_)
-        for row in self._close(whole, lengths):
+        close = self._close(whole, lengths)
+        known.moved[:] = False
+        for row in close:
             products = (whole[:row] @ whole[row]).astype(np.float64)
             cosine = np.where(kept[:row], products / (lengths[:row] * lengths[row]), -1.0)
             into = int(cosine.argmax())
@@ -289,18 +333,16 @@ class Formats:
 
     def _close(self, whole: Vectors, lengths: F64) -> list[int]:
         """Formats with an earlier one that is the same, in the order in which they came."""
-        close: list[int] = []
-        for first in range(0, lengths.size, 1024):
-            rows = slice(first, first + 1024)
+        close: set[int] = set()
+        moved = np.flatnonzero(self._active.moved)
+        for first in range(0, moved.size, 1024):
+            rows = moved[first : first + 1024]
             products = (whole[rows] @ whole.T).astype(np.float64)
             products /= lengths[rows, None] * lengths[None, :]
-            earlier = (
-                np.arange(lengths.size)[None, :] < np.arange(first, first + len(products))[:, None]
-            )
-            close += (
-                first + np.flatnonzero((earlier & (products >= self.tuning.same)).any(1))
-            ).tolist()
-        return close
+            at, other = np.nonzero(products >= self.tuning.same)
+            apart = rows[at] != other
+            close.update(np.maximum(rows[at], other)[apart].tolist())
+        return sorted(close)
 
     def _retire(self, tick: int, events: list[Event]) -> None:
         """Let formats rest that nobody uses; forget what has rested longest."""

@@ -56,7 +56,7 @@ def answer_key(
         first, last = at(time[rows[0]]), at(time[rows[-1]])
         people = len(np.unique(author[rows]))
         region = REGIONS[one.region].code if one.region >= 0 else None
-        if one.key.startswith(("trend", "pair")):
+        if one.key.startswith(("trend", "pair", "look")):
             peak = one.peak
             for outage in rhythm.outages:  # who would have come at the peak came right after it
                 if outage.start <= peak < outage.end:

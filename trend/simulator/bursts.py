@@ -60,6 +60,7 @@ class Burst:
     uses: Uses
     half: tuple[float, float] = (0.0, 0.0)
     language: int = NONE  # of a burst in one language alone
+    look: int = NONE  # that its reels have, see trend.simulator.looks
 
 
 class BurstMaker:

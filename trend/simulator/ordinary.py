@@ -138,6 +138,7 @@ def draw_metrics(rng: np.random.Generator, followers: IntArray) -> IntArray:
 LIFTS: dict[str, tuple[float, float]] = {
     "trend": (2.5, 1.6),
     "pair": (1.8, 1.4),
+    "look": (2.5, 1.6),
     "fizzle": (1.3, 1.1),
     "spam": (0.3, 0.4),
 }

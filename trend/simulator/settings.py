@@ -25,6 +25,9 @@ class SimulatorSettings:
     fizzles: cascades that end small, 0 to 50,000.
     spam: crews of accounts that post the same thing, 0 to 5,000.
     pairs: known sounds and tags that are newly used together, each staying flat, 0 to 500.
+    embeddings: dimensions of the embeddings that reels have, 8 to 4,096; 0 for none. With them some
+        trends and cascades are nothing but a look, and challenges have one (`looks`).
+    looks: trends that are nothing but a look, 0 to 500; left at None, 15 in the standard stream.
     varied: more kinds of everything, as on real platforms: trends that double in up to 3 days, grow
         linearly for days, live in one language, or are spelt in several ways; cascades as slow as
         trends, of at most half a small trend's reels; spam within two hours and over days; tags
@@ -50,6 +53,8 @@ class SimulatorSettings:
     fizzles: int | None = None
     spam: int | None = None
     pairs: int = 0
+    embeddings: int = 0
+    looks: int | None = None
     varied: bool = False
     fingerprints: bool = False
     malformed: float = 0.002
@@ -67,6 +72,7 @@ class SimulatorSettings:
             ("fizzles", self.fizzles, 0, 50_000),
             ("spam", self.spam, 0, 5_000),
             ("pairs", self.pairs, 0, 500),
+            ("looks", self.looks, 0, 500),
             ("malformed", self.malformed, 0, 0.5),
             ("late", self.late, 0, 0.5),
             ("duplicates", self.duplicates, 0, 1),
@@ -74,6 +80,8 @@ class SimulatorSettings:
         for name, value, low, high in ranges:
             if value is not None and not low <= value <= high:
                 raise ValueError(f"{name} is {value}: expected {low:,} to {high:,}")
+        if self.embeddings and not 8 <= self.embeddings <= 4096:
+            raise ValueError(f"embeddings is {self.embeddings}: expected 0, or 8 to 4,096")
         whole = self.start.tzinfo is not None and not self.start.microsecond
         if not whole or not 2005 <= self.start.year <= 2048:
             raise ValueError(
@@ -81,9 +89,19 @@ class SimulatorSettings:
                 "expected a whole second with a time zone, in 2005 to 2048"
             )
 
+    def looks_planned(self) -> tuple[int, int]:
+        """Numbers of trends and of fizzles that are nothing but a look."""
+        if not self.embeddings:
+            return 0, 0
+        trends = max(1, round(self._size() * 15)) if self.looks is None else self.looks
+        return trends, self.planned()[1] // 8
+
+    def _size(self) -> float:
+        return self.days / STANDARD_DAYS * sqrt(self.reels_per_day / STANDARD_REELS_PER_DAY)
+
     def planned(self) -> tuple[int, int, int]:
         """Numbers of trends, fizzles and spam crews, with those left at None worked out."""
-        size = self.days / STANDARD_DAYS * sqrt(self.reels_per_day / STANDARD_REELS_PER_DAY)
+        size = self._size()
         return (
             max(1, round(45 * size)) if self.trends is None else self.trends,
             round(400 * size) if self.fizzles is None else self.fizzles,

@@ -1,9 +1,10 @@
 """Puts one stream together: ordinary reels, what rises among them, their lines and the truth."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from trend.simulator import looks as looks_of
 from trend.simulator import ordinary
 from trend.simulator.answer import answer_key
 from trend.simulator.bursts import NONE, Burst, BurstMaker, Uses
@@ -16,7 +17,7 @@ from trend.simulator.people import People, make_people
 from trend.simulator.rhythm import Rhythm, make_rhythm
 from trend.simulator.schedule import Line, Schedule, make_schedule
 from trend.simulator.settings import SimulatorSettings
-from trend.simulator.truth import Truth
+from trend.simulator.truth import Look, Truth
 from trend.simulator.words import MONTHLY_TAGS
 
 REELS_PER_AUTHOR = 5
@@ -46,6 +47,7 @@ class Reels:
     case: IntArray
     metrics: IntArray
     duration: FloatArray
+    look: IntArray | None = None  # see trend.simulator.looks; None: nobody saw them
 
     def __len__(self) -> int:
         """Number of reels."""
@@ -97,6 +99,12 @@ def simulate(settings: SimulatorSettings) -> Simulation:
     spam = maker.spam(accounts, slogans)
     paired = plant_pairs(generator(seed, "pairs"), settings.pairs, catalogue, people, rhythm)
     bursts = (*planted, *fizzled, *spam, *paired)
+    if settings.embeddings:
+        rng = generator(seed, "looks")
+        looks, passing = settings.looks_planned()
+        seen = looks_of.plant_looks(rng, looks, settings.reels_per_day, people, rhythm)
+        seen += looks_of.plant_fizzles(rng, passing, people, rhythm)
+        bursts = looks_of.with_looks(rng, (*bursts, *seen))
 
     days = MONTHLY_TAGS if settings.varied else {}
     monthly = {catalogue.tag(name): day for name, day in days.items()}
@@ -113,6 +121,7 @@ def simulate(settings: SimulatorSettings) -> Simulation:
     malformed_at = np.sort(generator(seed, "malformed").integers(0, lines + 1, bad))
     described = asdict(settings) | {"start": settings.start.isoformat()}
     described |= {"trends": trends, "fizzles": fizzles, "spam": crews}
+    described["looks"] = settings.looks_planned()[0]
     truth = answer_key(
         described,
         settings.start,
@@ -127,10 +136,29 @@ def simulate(settings: SimulatorSettings) -> Simulation:
         lines=lines + bad,
         malformed=bad,
     )
+    if reels.look is not None:
+        truth = replace(truth, looks=_planted_looks(settings, bursts, reels))
     if settings.fingerprints:
         truth = told_by_name(truth, catalogue)
     return Simulation(
         settings, reels, catalogue, people, schedule, transcripts, malformed_at, bursts, truth
+    )
+
+
+def reel_numbers(settings: SimulatorSettings, time: IntArray) -> IntArray:
+    """Numbers that are the ids of reels: second of publication in the high bits, then the place."""
+    start = int(settings.start.timestamp())
+    return (time + start << 32) + np.arange(len(time))
+
+
+def _planted_looks(
+    settings: SimulatorSettings, bursts: tuple[Burst, ...], reels: Reels
+) -> tuple[Look, ...]:
+    numbers = reel_numbers(settings, reels.time)
+    return tuple(
+        Look(id=f"look-{one.look}", reels=tuple(map(str, numbers[reels.look == one.look].tolist())))
+        for one in bursts
+        if one.look != NONE
     )
 
 
@@ -213,6 +241,11 @@ def _reels(
         case=case,
         metrics=metrics,
         duration=np.round(np.exp(rng.normal(2.9, 0.7, len(time))) + 3, 1),
+        look=(
+            looks_of.choose_looks(generator(settings.seed, "looked"), bursts, burst)
+            if settings.embeddings
+            else None
+        ),
     )
 
 

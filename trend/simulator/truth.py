@@ -6,7 +6,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class TruthMember:
-    """A signal, as the contract writes it: `sound`, `hashtag` or `phrase`, and normalised id."""
+    """A signal, as the contract writes it: `sound`, `hashtag` or `phrase`, and normalised id.
+
+    The id of a `format` is that of a `Look`.
+    """
 
     kind: str
     id: str
@@ -40,6 +43,17 @@ class Planted:
     language: str | None = None  # None for one that is in all
     half_up: datetime | None = None  # None in answer keys written before there was one
     half_down: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A look that was planted, by the id of its member, and the ids of its reels.
+
+    What a detector calls it cannot be known; which reels have it can.
+    """
+
+    id: str
+    reels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +126,7 @@ class Truth:
     surges: tuple[Disruption, ...]
     outages: tuple[Disruption, ...]
     monthly: tuple[MonthlyTag, ...] = ()
+    looks: tuple[Look, ...] = ()
 
 
 VERSION = 1
