@@ -37,7 +37,7 @@ _KEPT: Final = 0.998
 _RATE: Final = 0.1
 _STEP: Final = 0.3
 """The threshold's log-odds move so far at most at an alert."""
-_FROM: Final = 2.2
+_FROM: Final = 2.8
 """The first threshold is at 1 - P of so many times `fdr`: alerts are surer than it on average."""
 _LEAST: Final = 0.02
 _TINY: Final = 1e-12
