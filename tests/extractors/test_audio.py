@@ -2,6 +2,7 @@
 
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest
 
 from benchmarks.changes import encoded
 from benchmarks.music import song
-from extractors.audio import Decoder, MissingError
+from extractors.audio import Decoder
 from extractors.decoding import RATE, Limits, UnheardError
 from extractors.fingerprint import fingerprint
-from trend.acoustics.peaks import F32
+from extractors.media import MissingError
+from trend.acoustics.known import KnownSounds
+from trend.acoustics.peaks import F32, peaks
 
 FORMS: dict[str, tuple[str, str, int]] = {
     "mp3": ("mp3", "libmp3lame", 44_100),
@@ -75,6 +78,38 @@ def video(seconds: int) -> bytes:
     return file.getvalue()
 
 
+def clip(music: F32, form: str, pictures: str, sound: str, rate: int) -> bytes:
+    """A video with a sound."""
+    file = BytesIO()
+    with av.open(file, "w", format=form) as media:
+        stream: Any = media.add_stream(pictures, rate=10)
+        stream.width = stream.height = 64
+        heard: Any = media.add_stream(sound, rate=rate, layout="mono")
+        for _ in range(10 * music.size // RATE):
+            media.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        media.mux(stream.encode(None))
+        frame: Any = av.AudioFrame.from_ndarray(music[None], format="flt", layout="mono")
+        frame.sample_rate = RATE
+        media.mux(heard.encode(frame))
+        media.mux(heard.encode(None))
+    return file.getvalue()
+
+
+def test_a_clip_in_two_containers_is_one_sound(tmp_path: Path, decoder: Decoder) -> None:
+    sounds = KnownSounds()
+    ids = []
+    for number in (1, 2):
+        music = song(number, 6)
+        for form in (("mp4", "mpeg4", "aac", 44_100), ("webm", "libvpx", "libopus", 48_000)):
+            file = tmp_path / "file"
+            file.write_bytes(clip(music, *form))
+            heard = peaks(decoder.samples(file))
+            match = sounds.match(heard)
+            known = match is not None and match.known
+            ids.append(match.sound if match is not None and known else sounds.add(heard))
+    assert ids == [0, 0, 1, 1]
+
+
 def wav(samples: np.ndarray, *, says: int | None = None) -> bytes:
     """32-bit floats at 16 kHz; the header may say another number of bytes."""
     data = samples.astype("<f4").tobytes()
@@ -97,6 +132,17 @@ def ten_hours(samples: F32) -> bytes:
     return bytes(data)
 
 
+def packed_index(inside: bytes, says: int) -> bytes:
+    """A QuickTime file of which the index is compressed, and says how long it is."""
+
+    def atom(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(data)) + name + data
+
+    packed = atom(b"cmvd", struct.pack(">I", says) + zlib.compress(inside))
+    moov = atom(b"moov", atom(b"cmov", atom(b"dcom", b"zlib") + packed))
+    return atom(b"ftyp", b"qt  \0\0\0\0qt  ") + moov + atom(b"mdat", bytes(1000))
+
+
 def hostile(music: F32, files: dict[str, bytes]) -> dict[str, tuple[bytes, str, str]]:
     hours = 10 * 3600 * 4 * RATE
     return {
@@ -117,6 +163,16 @@ def hostile(music: F32, files: dict[str, bytes]) -> dict[str, tuple[bytes, str, 
         ),
         "a second": (encoded(music[:RATE], "wav", "pcm_s16le", RATE), "short", "lasts 1.0 s"),
         "a video without sound": (video(3), "mute", "only video"),
+        "an index that is a thousand times as long": (
+            packed_index(bytes(40 << 20), 40 << 20),
+            "broken",
+            "neither a sound nor pictures",
+        ),
+        "an index that says it has 3 GiB": (
+            packed_index(bytes(1 << 20), 3 << 30),
+            "broken",
+            "no media|nothing can be decoded|cannot be decoded",
+        ),
         "a playlist": (
             b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
             "broken",

@@ -7,9 +7,19 @@ import pytest
 
 from benchmarks import changes
 from benchmarks.music import RATE, song, speech
-from trend.acoustics.index import add, empty, swept
-from trend.acoustics.known import KnownSounds
-from trend.acoustics.landmarks import DENSE, THIN, landmarks
+from trend.acoustics.index import (
+    HALF,
+    Buckets,
+    add,
+    bucket_of,
+    empty,
+    entry,
+    last_of,
+    sweep,
+    used_bytes,
+)
+from trend.acoustics.known import BY_SHAPE, KnownSounds, windows
+from trend.acoustics.landmarks import DENSE, THIN, Landmarks, landmarks, landmarks_around
 from trend.acoustics.peaks import (
     F32,
     FRAME,
@@ -24,6 +34,8 @@ from trend.acoustics.peaks import (
 from trend.acoustics.peaks import (
     RATE as HEARD_RATE,
 )
+from trend.acoustics.proposals import propose, scratch
+from trend.acoustics.squeezed import squeeze, stretch
 
 SECONDS = 20
 KNOWN = 6
@@ -177,28 +189,130 @@ def test_a_sound_that_is_used_less_is_thinned_out_and_becomes_whole_again(
     assert (faster.sound, faster.known) == (0, True)
 
 
-def test_a_full_bucket_takes_no_more(heard: list[Peaks]) -> None:
-    marks = landmarks(heard[0])
+def contents(buckets: Buckets) -> dict[int, list[int]]:
+    """The landmarks in each bucket, in their order, read block by block."""
+    found = {}
+    for bucket in np.flatnonzero(buckets.heads).tolist():
+        size = int(buckets.heads[bucket]) & 0xFFFFFF
+        block, here = int(buckets.heads[bucket]) >> 24, last_of(size)
+        words: list[int] = []
+        while block:
+            words = buckets.words[block + 1 : block + 1 + here].tolist() + words
+            block, here = int(buckets.words[block]) >> 8, int(buckets.words[block]) & 0xFF
+        assert len(words) == size
+        found[bucket] = words
+    return found
+
+
+def test_buckets_hold_what_was_added_in_its_order_however_large_they_are() -> None:
+    expected: dict[int, list[int]] = {}
     buckets = empty()
-    for sound in range(5):
-        buckets = add(buckets, sound, marks, 3)
-    assert (buckets.heads & 0xFFFFFFFF).max() == 3
+    for sound in range(400):
+        n = 7 if sound % 3 else 2
+        marks = Landmarks(*(np.full(n, value, np.int32) for value in (34, 80, 5000, 9000)))
+        marks.shape[:] = 34 * (np.arange(n) % 5)
+        buckets = add(buckets, sound, marks)
+        for shape in marks.shape.tolist():
+            word = int(entry(sound, 80, 5000, 9000))
+            expected.setdefault(int(bucket_of(shape, 5000 // HALF)), []).append(word)
+    assert max(len(words) for words in expected.values()) > 500
+    assert contents(buckets) == expected
 
 
-def test_a_sweep_leaves_what_is_kept_and_nothing_else(heard: list[Peaks]) -> None:
-    every = np.array([DENSE, 0, THIN], np.int32)
+def test_a_sweep_leaves_what_is_kept_in_its_order_and_nothing_else(heard: list[Peaks]) -> None:
+    every = np.array([DENSE, 0, THIN, DENSE, 0], np.int32)
     both, one = empty(), empty()
-    for sound, peaks_of_it in enumerate(heard[:3]):
-        both = add(both, sound, landmarks(peaks_of_it), 1 << 20)
+    for sound, peaks_of_it in enumerate(heard[:5]):
+        both = add(both, sound, landmarks(peaks_of_it))
         if step := int(every[sound]):
-            one = add(one, sound, landmarks(peaks_of_it, step), 1 << 20)
-    kept = swept(both, every)
-    sizes = kept.heads & 0xFFFFFFFF
-    assert np.array_equal(sizes, one.heads & 0xFFFFFFFF)
-    assert sizes.sum() < (both.heads & 0xFFFFFFFF).sum()
+            one = add(one, sound, landmarks(peaks_of_it, step))
+    before = used_bytes(both)
+    sweep(both, every)
+    assert contents(both) == contents(one)
+    assert used_bytes(both) < before
+
+
+def test_what_is_swept_out_makes_room(heard: list[Peaks]) -> None:
+    buckets = empty()
+    for _ in range(6):
+        buckets = add(buckets, 0, landmarks(heard[0]))
+        taken, words = used_bytes(buckets), buckets.words.size
+        sweep(buckets, np.zeros(1, np.int32))
+        assert used_bytes(buckets) == 32
+        assert contents(buckets) == {}
+    assert words < 2 * taken / 8
 
 
 @pytest.mark.parametrize(("most", "dense"), [(7, 7), (16, 4), (16, 17), (1 << 25, 100)])
 def test_bounds_that_cannot_be_are_refused(most: int, dense: int) -> None:
     with pytest.raises(ValueError, match="expected"):
         KnownSounds(most, dense)
+
+
+def test_what_is_told_does_not_depend_on_the_order_in_a_bucket(heard: list[Peaks]) -> None:
+    forth, back = empty(), empty()
+    room = scratch(300_000)
+    for sound in range(KNOWN):
+        forth = add(forth, sound, landmarks(heard[sound]))
+    for sound in reversed(range(KNOWN)):
+        marks = landmarks(heard[sound])
+        back = add(back, sound, Landmarks(*(column[::-1].copy() for column in marks)))
+    for one in heard:
+        asked = landmarks(one)
+        for most in (1_000, 300_000):
+            for ours, theirs in zip(
+                propose(forth, asked, room, most), propose(back, asked, room, most), strict=True
+            ):
+                assert np.array_equal(ours, theirs)
+
+
+def test_an_index_made_as_it_is_asked_tells_what_a_whole_one_tells(heard: list[Peaks]) -> None:
+    """The first queries have only their own shapes indexed, whatever happens between them."""
+    lazy, whole = KnownSounds(most=64, dense=8), KnownSounds(most=64, dense=8)
+    for sounds in (lazy, whole):
+        for one in heard[:4]:
+            sounds.add(one)
+    for _ in range(BY_SHAPE + 1):
+        whole.match(heard[8])
+    assert lazy.memory() < whole.memory()
+    for number, one in enumerate(heard):
+        assert lazy.match(one) == whole.match(one)
+        for sounds in (lazy, whole):
+            sounds.use(number % 4)
+            sounds.add(heard[4 + number % 5])
+    assert lazy.memory() == whole.memory()
+
+
+def test_a_long_query_is_found_by_any_part_and_told_from_its_beginning(songs: list[F32]) -> None:
+    long = np.concatenate([songs[0], songs[1], songs[2]])
+    sounds = KnownSounds()
+    for one in songs[2:5]:
+        sounds.add(peaks(one))
+    number = sounds.add(peaks(long))
+    match = sounds.match(peaks(changes.speed(long, 0.8)))
+    assert match is not None
+    assert (match.sound, match.known) == (number, True)
+    assert match.speed == pytest.approx(0.8, rel=0.002)
+    assert match.begin == pytest.approx(0, abs=0.2)
+    parts = windows(peaks(long))
+    assert 2 <= len(parts) <= 4
+    assert parts[0].time[0] < FRAMES_PER_SECOND * FRAME
+    assert parts[-1].time[-1] > (3 * SECONDS - 1) * FRAMES_PER_SECOND * FRAME
+
+
+@pytest.mark.parametrize("gap", [1, 1022, 1023, 1024, 5000])
+def test_squeezed_peaks_come_back(gap: int, heard: list[Peaks]) -> None:
+    times = np.arange(1, 40, dtype=np.int32) * gap
+    for one in (*heard, Peaks(times, np.full(39, 5000, np.int32)), Peaks(times[:0], times[:0])):
+        again = stretch(squeeze(one))
+        assert np.array_equal(again.time, one.time)
+        assert np.array_equal(again.pitch, one.pitch)
+
+
+def test_landmarks_around_those_of_a_query_have_them_and_their_neighbours(
+    heard: list[Peaks],
+) -> None:
+    exact, around = landmarks(heard[0], THIN), landmarks_around(heard[0], THIN)
+    have = {*zip(*(column.tolist() for column in around), strict=True)}
+    assert {*zip(*(column.tolist() for column in exact), strict=True)} <= have
+    assert 4 < around.shape.size / exact.shape.size < 12

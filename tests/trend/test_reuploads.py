@@ -61,6 +61,20 @@ def test_what_is_too_short_is_not_found(known: Reuploads) -> None:
     assert known.match(RECORDINGS[0][:0]) is None
 
 
+def test_a_grown_table_finds_what_it_found_when_it_was_small() -> None:
+    small, grown = Reuploads(), Reuploads()
+    recordings = [RNG.integers(0, 300, 100, np.uint32) for _ in range(20)]
+    for one in recordings:
+        small.add(one)
+        grown.add(one)
+    before = [small.match(one) for one in recordings]
+    for other in RECORDINGS:
+        grown.add(other)
+    assert grown.memory() > 4 * small.memory()
+    assert [grown.match(one) for one in recordings] == before
+    assert [one.sound for one in before if one] == list(range(20))
+
+
 def test_silence_and_steady_tones_do_not_fill_the_table() -> None:
     known = Reuploads()
     for _ in range(2000):
