@@ -141,7 +141,8 @@ class Settings(BaseSettings):
         10,
         ge=2,
         le=1_000_000,
-        description="Distinct authors a signal needs within a window before it can burst.",
+        description="Distinct authors a signal needs within a window before it can burst. On a "
+        "small platform one in twenty of the longest window's reels will do, but no fewer than 4.",
         json_schema_extra=_unit("authors"),
     )
     fdr: float = Field(

@@ -20,11 +20,12 @@ from trend.expectation import (
     BASELINE,
     BEFORE,
     LIFE,
-    NOVELTY_FLOOR,
     SINCE,
     START,
     baseline,
     before,
+    fewest,
+    novelty,
     with_floor,
     with_season,
 )
@@ -122,11 +123,13 @@ def judge(
         rows: the first `count` of these, brought to `now`.
         windows: lengths in hours, int64[W], rising, at most 24.
         sums: `volume_sums` at `now`.
-        min_authors: authors in a window below which nothing is a burst.
+        min_authors: authors in a window below which nothing is a burst; fewer on a platform so
+            small that they are more than a twentieth of it (`trend.expectation.fewest`).
         min_growth: authors over expected authors below which nothing is a burst.
     """
     signals = c.signals
     log10_windows = np.log10(float(windows.size))
+    few = fewest(min_authors, sums[windows.size - 1, WINDOW_VOLUME])
     for at in range(count):
         row = rows[at]
         i = out.used[0]
@@ -146,7 +149,7 @@ def judge(
                 sums[w, LIFE],
             )
             out.expected[i, w] = base
-            needed = max(float(min_authors), min_growth * base)
+            needed = max(float(few), min_growth * base)
             if base < 0:
                 # Once there is a past to compare with, it may burst.
                 missing = min(missing, np.int64(1))
@@ -155,7 +158,7 @@ def judge(
             if within[w] < needed:
                 continue
             season = with_season(c, row, windows[w], base, sums[w])
-            expected, evidence = with_floor(season, seen)
+            expected, evidence = with_floor(season, seen, novelty(sums[w, WINDOW_VOLUME]))
             if within[w] >= min_growth * expected:
                 log10_p = log10_upper_tail(float(within[w]), expected, evidence)
                 if log10_p < least:
@@ -205,7 +208,7 @@ def _report(
         base = out.expected[i, w]
         if base >= 0:
             season = with_season(c, row, windows[w], base, sums[w])
-            out.expected[i, w] = max(season, NOVELTY_FLOOR)
+            out.expected[i, w] = max(season, novelty(sums[w, WINDOW_VOLUME]))
     out.signal[i] = signals[row].key
     out.log10_p[i] = log10_p
     out.numbers[i, TICK] = now

@@ -4,7 +4,8 @@ A candidate is asked about when its authors have grown by `takeoff.STEP`, and wh
 bursts (`takeoff.CERTAIN`). It is told when the `Learner` finds it likely enough, or when it surely
 bursts and is large already (`takeoff.is_large`). What people say of alerts (`trend.feedback`)
 counts in both.
-`takeoff.HORIZON_H` hours after it was first asked about, what became of it is learned.
+`takeoff.HORIZON_H` hours after it was first asked about, what became of it is learned; not of those
+of the first day, when nothing has a past, and what is used every day seems to take off.
 
 All of it happens at ticks, in the order of the trends' numbers and of their ids.
 """
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from trend import takeoff
 from trend.feedback import Feedback
 from trend.followed import DAY_H, Followed
+from trend.kinds import PHRASE
 from trend.known import Known
 from trend.learner import Learner, log_odds_of, more_likely
 from trend.trends import Trend
@@ -37,6 +39,8 @@ class Candidate:
     reels: float
     """Of its leader so far, beyond those expected: of the day before it was first asked about, and
     since. What is used every day has not taken off for that."""
+    teaches: bool
+    """Whether that will be learned."""
     asked: list[F64] = field(default_factory=list)
 
 
@@ -58,6 +62,8 @@ class Candidates:
         self._ticks_per_hour = ticks_per_hour
         self._shortest_h = windows_h[0]
         self._open: dict[str, Candidate] = {}
+        self._first: int | None = None
+        """Tick of the first question."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -78,7 +84,8 @@ class Candidates:
         due = [(one.due, name) for name, one in self._open.items() if one.due <= tick]
         for _, name in sorted(due):
             candidate = self._open.pop(name)
-            self.learner.learn(candidate.asked, candidate.reels >= candidate.size)
+            if candidate.teaches:
+                self.learner.learn(candidate.asked, candidate.reels >= candidate.size)
 
     def asks(self, trend: Trend, authors: int) -> bool:
         """Whether a trend that was not told is to be asked about.
@@ -104,7 +111,9 @@ class Candidates:
         if trend.asked_authors == 0:
             due = tick + takeoff.HORIZON_H * self._ticks_per_hour
             beyond = 1.0 - max(float(columns.expected[row, -1]), 0.0) / max(authors, 1)
-            self._open[trend.id] = Candidate(due, size, float(columns.reels[row, -1]) * beyond)
+            reels = float(columns.reels[row, -1]) * beyond
+            self._first = tick if self._first is None else self._first
+            self._open[trend.id] = Candidate(due, size, reels, tick - self._first >= day)
         trend.asked_authors, trend.asked_q_value = authors, trend.q_value
         x = self._features(trend, row, followed, started, tick, known, volume)
         log_odds, engaged = takeoff.said(self._prior, x)
@@ -123,6 +132,7 @@ class Candidates:
         unlikely &= takeoff.is_given(x) or likely >= takeoff.UNLIKELY
         times = takeoff.FAR_LARGER if unlikely else 1.0
         large = takeoff.is_large(authors / times, hourly / times, float(volume[:day].sum()))
+        large &= authors >= takeoff.LEAST or any(s.kind != PHRASE for s in trend.signals.values())
         if large and trend.q_value <= takeoff.CERTAIN:
             trend.probability = 1.0
         elif not self.learner.tells(trend.probability):

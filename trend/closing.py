@@ -12,7 +12,7 @@ from trend import counts, log, rings
 from trend import layout as k
 from trend.bursts import Reports, judge, tracked
 from trend.compiled import inlined, kernel
-from trend.expectation import volume_sums
+from trend.expectation import fewest, volume_sums
 from trend.layout import I32, I64, U8, U64, Counts, Int, Records
 from trend.signals import SHARD_BITS
 
@@ -193,6 +193,8 @@ def close(
         )
         rings.advance_volume(n, c.volume, c.hour_volume, tick, ticks_per_hour)
         log.expire(n, c.uses, tick - c.volume.size + 1)
+        since = tick - windows[windows.size - 1] * ticks_per_hour + 1
+        few = fewest(min_authors, rings.ring_sum(c.volume, since, tick))
         count = counts.count_uses(
             c,
             rows,
@@ -203,7 +205,7 @@ def close(
             tick,
             ticks_per_hour,
             max_rows,
-            min_authors,
+            few,
             touched,
         )
         if n[k.ROWS] != n[k.LIVE]:

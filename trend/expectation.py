@@ -24,7 +24,9 @@ from trend.rings import ring_sum
 PRIOR_AUTHORS: Final = 0.5
 """Authors that a signal is taken to have had in any past."""
 NOVELTY_FLOOR: Final = 0.4
-"""Authors expected of a signal never seen, in any window: new things appear all the time."""
+"""Authors expected of a signal never seen, in any window: new things appear all the time,"""
+NOVELTY_VOLUME: Final = 200.0
+"""in proportion to the platform's reels in a window with fewer than this."""
 NOVELTY_EVIDENCE: Final = 0.8
 """Pseudo-counts behind that floor: below one, as most new things die and some do not."""
 EVIDENCE_CAP: Final = 30.0
@@ -36,6 +38,10 @@ DAILY_UP_TO_H: Final = 12
 PAD_H: Final = 1
 MIN_VOLUME_SHARE: Final = 0.5
 """A past with less volume than this share of the window's says nothing."""
+FEW_OF: Final = 20
+"""On a platform of fewer reels, one in so many is as good as what is set for the least authors,"""
+FEW_AUTHORS: Final = 4
+"""but no fewer than these."""
 HOURS_PER_DAY: Final = 24
 HOURS_PER_WEEK: Final = 168
 
@@ -149,9 +155,26 @@ def with_season(c: Counts, row: Int, window: Int, base: float, sums: I64) -> flo
 
 
 @kernel
-def with_floor(expected: float, seen: float) -> tuple[float, float]:
+def novelty(volume: Int) -> float:
+    """Return the authors expected of a signal never seen in a window with so many reels."""
+    return NOVELTY_FLOOR * min(volume / NOVELTY_VOLUME, 1.0)
+
+
+@kernel
+def with_floor(expected: float, seen: float, floor: float = NOVELTY_FLOOR) -> tuple[float, float]:
     """Return the expectation, at least the floor of novelty, and the pseudo-counts behind it."""
-    return max(expected, NOVELTY_FLOOR), min(NOVELTY_EVIDENCE + seen, EVIDENCE_CAP)
+    return max(expected, floor), min(NOVELTY_EVIDENCE + seen, EVIDENCE_CAP)
+
+
+@kernel
+def fewest(min_authors: Int, volume: Int) -> Int:
+    """Return the authors that a burst needs at least.
+
+    Args:
+        min_authors: on a platform that is not small.
+        volume: reels of the platform in the longest window.
+    """
+    return min(min_authors, max(FEW_AUTHORS, volume // FEW_OF))
 
 
 def check_windows(windows_h: tuple[int, ...]) -> None:

@@ -7,9 +7,13 @@ became of the cascades of this stream, z = (1, s, ln(authors / 20), e):
 
 So where engagement tells less than it did on the streams fitted on, it soon counts for less.
 
-An ended cascade moves m by a Newton step on its log-loss (an extended Kalman filter); what is old
-counts ever less. An alert moves the threshold, so that the mean of 1 - P over the alerts becomes
-`fdr`: it rises when 1 - P is above, and falls when it is below.
+An ended cascade moves m by a Newton step on its log-loss (an extended Kalman filter), but by no
+more than changes its own log-odds by `FARTHEST`: what takes off against all odds, as a tag that
+comes back every week does, would else turn around what is known of all. What is old counts ever
+less.
+
+An alert moves the threshold, so that the mean of 1 - P over the alerts becomes `fdr`: it rises when
+1 - P is above, and falls when it is below.
 
 Sources: Spiegelhalter & Lauritzen (1990) for the regression; Robbins & Monro (1951) for the
 threshold.
@@ -26,14 +30,17 @@ F64 = npt.NDArray[np.float64]
 _TYPICAL: Final = math.log(20.0)
 _PRIOR_MEAN: Final = np.array([0.0, 1.0, 0.0, 1.0])
 _PRIOR_DEVIATION: Final = np.array([0.5, 0.15, 0.15, 1.0])
+FARTHEST: Final = 0.3
+"""Log-odds by which one answer changes what it is an answer to, at most."""
 _KEPT: Final = 0.998
 """Share of what was learned that the next cascade leaves."""
 _RATE: Final = 0.1
 _STEP: Final = 0.3
 """The threshold's log-odds move so far at most at an alert."""
-_FROM: Final = 2.2
+_FROM: Final = 2.8
 """The first threshold is at 1 - P of so many times `fdr`: alerts are surer than it on average."""
 _LEAST: Final = 0.02
+_TINY: Final = 1e-12
 
 
 class Learner:
@@ -79,7 +86,8 @@ class Learner:
             p = self.probability(z)
             weight = 1.0 / len(asked)
             self._precision += weight * max(p * (1.0 - p), _LEAST) * np.outer(z, z)
-            self._mean += np.linalg.solve(self._precision, weight * (float(took_off) - p) * z)
+            step = np.linalg.solve(self._precision, weight * (float(took_off) - p) * z)
+            self._mean += step * min(1.0, FARTHEST / max(abs(float(step @ z)), _TINY))
 
 
 def more_likely(p: float, log_odds: float) -> float:

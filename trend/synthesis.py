@@ -5,9 +5,10 @@ Tick by tick, over the reports of all shards in the order of their signals:
 1. Bursts whose false-discovery rate over all signals alive is within the limit are *discoveries*;
    so is a community that bursts, which was held against all that the graph watches.
 2. A discovery that is in no trend joins the one whose reels hold most of its own, if that is
-   enough, or else the one whose phrase it extends; the discoveries of one tick come in the order of
-   their p-values. A community (`trend.graph.challenges`) comes in as a signal of its own, and joins
-   the trend that any of its members is in, as do members that burst after it.
+   enough, or else the one whose phrase it extends or whose hashtag it spells otherwise
+   (`trend.spelling`); the discoveries of one tick come in the order of their p-values. A
+   community (`trend.graph.challenges`) comes in as a signal of its own, and joins the trend that
+   any of its members is in, as do members that burst after it.
 3. At the end of each hour every trend's stage is judged (`trend.stages`).
 4. A trend is told for the first time when it is likely enough that it takes off
    (`trend.candidates`); most never are.
@@ -30,7 +31,7 @@ from trend.candidates import Candidates
 from trend.crowd import crowd, is_crew
 from trend.followed import Followed
 from trend.judging import JUDGED, STAGE_WINDOW_H, judge, leaders
-from trend.kinds import COMMUNITY, PHRASE
+from trend.kinds import COMMUNITY, HASHTAG, PHRASE
 from trend.known import Known
 from trend.layout import I64, NONE
 from trend.overlap import Sharing, shared
@@ -38,12 +39,16 @@ from trend.parts import Bond, bonds, unpacked
 from trend.shard import ShardReports
 from trend.significance import q_values
 from trend.sketches import COMPARED
+from trend.spelling import stem
 from trend.stages import STAGES
 from trend.takeoff_prior import PRIOR
 from trend.trends import Height, Revision, Signal, Trend, parts_of, trend_id
 
 MIN_SHARED: Final = 3
-"""Reels that two signals must share at least to be one trend."""
+"""Reels that a signal must share with a trend at least to be one,"""
+FEW_SHARED: Final = 2
+"""and one of less than `FEW_REELS`, as on a small platform."""
+FEW_REELS: Final = 10
 BURST_FDR: Final = 0.5
 """False-discovery rate of bursts at a tick: `trend.candidates` asks about each of them."""
 FORGET_H: Final = 1
@@ -81,6 +86,8 @@ class Synthesis:
         self._owner: dict[int, str] = {}
         self._phrases: dict[str, str] = {}
         """Phrase in a trend -> that."""
+        self._stems: dict[str, str] = {}
+        """Stem of a hashtag in a trend -> the first such trend."""
         self._followed = Followed(settings.windows_h)
         self._forgotten = 0
         self._ticks_per_hour = 3600 // settings.tick_seconds
@@ -167,9 +174,13 @@ class Synthesis:
         gained: set[str] = set()
         for log10_p, key, value in found:
             signal = self._signals[key]
-            near = gained.union(names[i] for i in sharing.most(signal.sample, MIN_SHARED))
+            least = _least_shared(signal)
+            near = gained.union(names[i] for i in sharing.most(signal.sample, least))
             trend = (
-                self._united(signal, held) or self._closest(signal, near) or self._extended(signal)
+                self._united(signal, held)
+                or self._closest(signal, near)
+                or self._extended(signal)
+                or self._spelt(signal)
             )
             if trend is None:
                 if signal.copied is None:
@@ -185,6 +196,8 @@ class Synthesis:
             self._owner[key] = trend.id
             if signal.kind == PHRASE:
                 self._phrases[signal.id] = trend.id
+            elif signal.kind == HASHTAG and (letters := stem(signal.id)):
+                self._stems.setdefault(letters, trend.id)
             self._followed.columns.signals[signal.row]["trend"] = trend.number
             gained.add(trend.id)
 
@@ -214,7 +227,7 @@ class Synthesis:
         best: tuple[float, int, str] | None = None
         for name in near:
             both, share = shared(signal.sample, self.trends[name].reels)
-            if both >= MIN_SHARED and share >= self.settings.overlap:
+            if both >= _least_shared(signal) and share >= self.settings.overlap:
                 rank = (share, both, name)
                 best = rank if best is None else max(best, rank)
         return self.trends[best[2]] if best else None
@@ -229,6 +242,12 @@ class Synthesis:
         held = self._phrases
         found = [(len(part), held[part]) for part in parts_of(phrase.id) if part in held]
         return self.trends[max(found)[1]] if found else None
+
+    def _spelt(self, hashtag: Signal) -> Trend | None:
+        """Return the trend with another spelling of a hashtag."""
+        if hashtag.kind != HASHTAG:
+            return None
+        return self.trends.get(self._stems.get(stem(hashtag.id), ""))
 
     def _begin(self, signal: Signal) -> Trend:
         row = self._followed.columns.signals[signal.row]
@@ -350,10 +369,23 @@ class Synthesis:
             del self._phrases[signal.id]
         trend = self.trends[owner]
         del trend.signals[key]
+        if signal.kind == HASHTAG:
+            self._forget_spelling(stem(signal.id), trend)
         trend.communities -= signal.kind == COMMUNITY
         trend.changed()
         if not trend.signals:
             del self.trends[owner], self._by_number[trend.number]
+
+    def _forget_spelling(self, letters: str, trend: Trend) -> None:
+        """Forget a stem if no hashtag of the trend that it was known by has it."""
+        tags = (one for one in trend.signals.values() if one.kind == HASHTAG)
+        if self._stems.get(letters) == trend.id and all(stem(one.id) != letters for one in tags):
+            del self._stems[letters]
+
+
+def _least_shared(signal: Signal) -> int:
+    """Return how many reels a signal must share with a trend at least to be one with it."""
+    return FEW_SHARED if signal.sample.reels.size < FEW_REELS else MIN_SHARED
 
 
 def _of_a_crew(reels: npt.NDArray[np.uint64], known: Known, ticks_per_hour: int) -> bool:

@@ -61,7 +61,7 @@ ENGAGEMENT: Final = tuple(map(FEATURES.index, ("reach", "passed_on", "given")))
 """Columns that only the second trees look at."""
 GIVEN: Final = 0.5
 """Share of its people from which on engagement says something."""
-BOUND: Final = 2.5
+BOUND: Final = 3.5
 """Log-odds that engagement adds or takes at most: how much more it tells than that the stream must
 show (`trend.learner`), as simulated streams are no proof of it."""
 CERTAIN: Final = 0.01
@@ -74,6 +74,9 @@ SIZE: Final = 64
 """Reels of something that took off, on a large platform."""
 SHARE: Final = 0.01
 """Share of the platform's reels of a day from which on anything small has taken off."""
+LEAST: Final = 10
+"""Reels that anything has then, and people that phrases alone need to be large, on any platform: a
+headline that few repeat has many phrases."""
 LARGE: Final = 4 * SIZE
 """Authors of a day from which on anything has taken off."""
 HORIZON_H: Final = 72
@@ -89,10 +92,10 @@ def size_of(volume: float) -> float:
         volume: reels of the platform in a day.
 
     Example:
-        >>> size_of(24_000), size_of(2_000)
-        (64.0, 20.0)
+        >>> size_of(24_000), size_of(2_000), size_of(20)
+        (64.0, 20.0, 10.0)
     """
-    return min(float(SIZE), SHARE * volume)
+    return min(float(SIZE), max(float(LEAST), SHARE * volume))
 
 
 class Prior(NamedTuple):

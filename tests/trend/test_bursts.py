@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from trend import bursts
 from trend.budget import ShardSettings
@@ -109,6 +110,17 @@ def test_too_few_authors_or_too_little_growth_is_no_burst() -> None:
         assert reported(rows, ticks=3 * DAY, settings=settings).signal.size == 0
     settings = ShardSettings(600, (1, 3, 6, 12, 24), 30, 2.0, 0)
     assert reported(rows, ticks=3 * DAY, settings=settings).signal.size > 0
+
+
+@pytest.mark.parametrize(("volume", "bursts_at"), [(1, 7), (100, 30)])
+def test_on_a_small_platform_fewer_authors_are_enough(volume: int, bursts_at: int) -> None:
+    """One in twenty of a day's reels and four at least, but no more than are set."""
+    settings = ShardSettings(600, (1, 3, 6, 12, 24), 30, 2.0, 0)
+    steps = np.zeros(3 * DAY, int)
+    steps[2 * DAY : 2 * DAY + 60] = 1
+    out = reported(uses(steps), ticks=3 * DAY, settings=settings, volume=volume)
+    first = out.authors[out.numbers[:, bursts.BURST] > 0][0, -1]
+    assert bursts_at <= first <= bursts_at + 5
 
 
 def test_one_author_with_many_reels_is_no_burst() -> None:

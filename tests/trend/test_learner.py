@@ -54,6 +54,18 @@ def test_being_asked_often_counts_as_once() -> None:
     assert many.probability(z) < Learner(0.1).probability(z)
 
 
+def test_what_takes_off_against_all_odds_turns_nothing_around() -> None:
+    """A tag that comes back every week does, though nobody passes it on."""
+    learner = Learner(0.1)
+    tag = learner.regressors(-0.5, 4.0, engaged=-3.5)
+    passed_on = learner.regressors(-0.5, 3.0, engaged=3.0)
+    before = learner.probability(passed_on)
+    for _ in range(3):
+        learner.learn([tag], took_off=True)
+    assert learner.probability(tag) < 0.05
+    assert learner.probability(passed_on) > before - 0.1
+
+
 def test_it_goes_on_from_its_pickle() -> None:
     learner = Learner(0.1)
     outcomes(learner, 0.5, 50, 1)

@@ -170,6 +170,20 @@ def test_unrelated_signals_that_rise_at_once_are_two_trends() -> None:
     assert {one.members for one in told} == {("s-cat",), ("heatwave",)}
 
 
+def test_spellings_of_one_tag_are_one_trend_though_no_reel_has_both() -> None:
+    tags = [used(ONE, HASHTAG, "catdrop"), used(OTHER, HASHTAG, "the_cat_drops")]
+    told = synthesised(reported(*tags, ticks=5 * DAY))
+    assert len(ids(told)) == 1
+    assert set(told[-1].members) == {"catdrop", "the_cat_drops"}
+
+
+def test_a_spelling_is_forgotten_with_its_trend() -> None:
+    days = 12
+    first, second = (reels(logistic(days, at * DAY, 5.0), seed) for seed, at in ((1, 2), (2, 9)))
+    tags = [used(first, HASHTAG, "catdrop"), used(second, HASHTAG, "catdrops")]
+    assert len(ids(synthesised(reported(*tags, ticks=days * DAY)))) == 2
+
+
 def test_a_signal_in_few_of_its_reels_does_not_join() -> None:
     """The tag stands in every reel of its own trend, and in a tenth of the sound's."""
     before = reels(logistic(5, 2 * DAY - 40, 5.0), seed=2)
@@ -224,6 +238,22 @@ def test_after_weeks_it_is_a_new_trend() -> None:
     rate = logistic(days, 2 * DAY, 5.0) + logistic(days, 20 * DAY, 9.0)
     told = synthesised(reported(used(reels(rate, 3), SOUND, "s-cat"), ticks=days * DAY))
     assert len(ids(told)) == 2
+
+
+def test_what_was_first_asked_about_teaches_nothing_for_a_day() -> None:
+    """Nothing has a past then, and what is used every day seems to take off."""
+    days = 9
+    taught = []
+    for second in (2 * DAY + 40, 4 * DAY):
+        rates = [logistic(days, at, 5.0) for at in (2 * DAY, second)]
+        tags = [used(reels(rate, i), HASHTAG, f"tag{i}x") for i, rate in enumerate(rates)]
+        synthesis = Synthesis(SETTINGS)
+        for tick, reports in sorted(reported(*tags, ticks=days * DAY).items()):
+            synthesis.tick(tick, reports, tests=1000, known=NOBODY)
+        learner = synthesis.candidates.learner
+        assert not len(synthesis.candidates)
+        taught.append(learner.probability(learner.regressors(0.0, 3.0)) != 0.5)
+    assert taught == [False, True]
 
 
 @pytest.mark.parametrize("crash", [False, True])

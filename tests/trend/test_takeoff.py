@@ -68,7 +68,9 @@ def test_nothing_known_is_a_feature_too() -> None:
     seen(none, none.astype(np.uint64), np.zeros(216, np.int64))
 
 
-@pytest.mark.parametrize(("volume", "size"), [(0, 0), (1_000, 10), (6_400, 64), (10**6, 64)])
+@pytest.mark.parametrize(
+    ("volume", "size"), [(0, 10), (500, 10), (2_000, 20), (6_400, 64), (10**6, 64)]
+)
 def test_what_is_small_on_a_large_platform_is_large_on_a_small_one(volume: int, size: int) -> None:
     assert size_of(volume) == size
 
