@@ -53,6 +53,8 @@ SERIES: Final = {
 }
 SAID: Final = {"trend_id": TREND["trend_id"], "verdict": "real", "by": "maria"}
 NAMED: Final = {"trend_id": TREND["trend_id"], "name": "Cats falling", "category": "animals"}
+ANYWHERE: Final = (401, 403, 413, 414, 421, 429)
+"""What anything may be answered with, see `api.guard`."""
 WRONG: Final = {"detail": "not a cursor of this list"}
 
 
@@ -67,13 +69,17 @@ def wrong(*codes: int) -> dict[int | str, dict[str, Any]]:
     said = {
         400: "A cursor that is none of this list.",
         401: "A key is needed.",
+        403: "It comes from another site.",
         404: "There is no such thing.",
+        413: "The body is too long, or has no length.",
+        414: "The address is too long.",
+        421: "This host name is not served.",
         429: "Too many requests; `Retry-After` says when to come again.",
         501: "A package that it needs is not installed.",
         503: "The store cannot be read, or there are too many readers.",
         507: "There is no room for it.",
     }
-    return {code: answer(said[code], WRONG) for code in (*codes, 401, 429)}
+    return {code: answer(said[code], WRONG) for code in sorted({*codes, *ANYWHERE})}
 
 
 def ref(name: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -15,8 +16,10 @@ COLUMNS: Final = (
     "acceleration_per_h2", "score", "q_value", "why", "members",
 )  # fmt: skip
 INSTALL: Final = "pip install 'groundswell[parquet]'"
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a text for a formula."""
+FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What makes a spreadsheet take a text for a formula; the last four are full-width."""
+UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+"""Controls, which a terminal would obey, and what turns the direction of a text."""
 
 
 class NotInstalledError(Exception):
@@ -24,7 +27,11 @@ class NotInstalledError(Exception):
 
 
 def csv_of(items: Iterable[Item]) -> bytes:
-    """A table with a line of names. A text that looks like a formula begins with an apostrophe."""
+    """A table with a line of names.
+
+    A text that looks like a formula begins with an apostrophe, and spaces stand for controls: a
+    table is opened by spreadsheets, and looked at in terminals.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(COLUMNS)
@@ -68,5 +75,6 @@ def _cell(value: object) -> object:
     if isinstance(value, list):
         value = "; ".join(map(str, value))
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(FORMULA) else value
+        text = UNSEEN.sub(" ", value)
+        return f"'{text}" if text.lstrip().startswith(FORMULA) else text
     return value if isinstance(value, int | float) or value is None else str(value)

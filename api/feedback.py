@@ -8,36 +8,15 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final, Literal
 
 import msgspec
 
-MOST_BYTES: Final = 64 << 20
-"""Of the file; then nothing more is taken."""
-MAX_LINE: Final = 8_192
-
-Verdict = Literal["real", "noise", "none"]
+from schemas.feedback import MAX_BYTES, MAX_LINE, Said, Verdict
 
 
 class FeedbackError(Exception):
     """It cannot be kept: the file and why."""
-
-
-class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """One word of one person on one trend."""
-
-    trend_id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-    verdict: Verdict
-    """`none` takes back what was said before."""
-    by: Annotated[str, msgspec.Meta(max_length=64)] = ""
-    """Who says so: any name that stays the same."""
-    note: Annotated[str, msgspec.Meta(max_length=500)] = ""
-    revision: Annotated[int, msgspec.Meta(ge=1, lt=1 << 53)] | None = None
-    """The revision that was looked at."""
-    at: datetime | None = None
-    """When; the server sets it."""
 
 
 class Verdicts(msgspec.Struct, frozen=True):
@@ -78,13 +57,13 @@ class Feedback:
     def add(self, said: Said) -> Verdicts:
         """Keep it; what is said of the trend now. Raises `FeedbackError`."""
         if self._path is None:
-            raise FeedbackError("there is no file for feedback: set feedback_file")
+            raise FeedbackError("there is no file for feedback: set serve_feedback")
         line = msgspec.json.encode(said) + b"\n"
         with self._lock:
             try:
                 with self._path.open("ab") as file:
-                    if file.tell() + len(line) > MOST_BYTES:
-                        raise FeedbackError(f"{self._path}: is full ({MOST_BYTES:,} bytes)")
+                    if file.tell() + len(line) > MAX_BYTES:
+                        raise FeedbackError(f"{self._path}: is full ({MAX_BYTES:,} bytes)")
                     file.write(line)
                     file.flush()
                     os.fsync(file.fileno())

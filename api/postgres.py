@@ -1,7 +1,7 @@
 """The tables of `groundswell migrate` in PostgreSQL or TimescaleDB, as the radar reads them.
 
 Each thread has a connection of its own, read-only. A role that is a member of `groundswell_reader`
-is enough. Links of members are not kept there.
+is enough.
 """
 
 import threading
@@ -13,7 +13,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from api.reader import MAX_REVISIONS, Point, StoreError, Told, Whole
+from api.reader import MAX_REVISIONS, Link, Point, StoreError, Told, Whole
 from schemas.trends import decode
 
 CONNECTION: Final = {
@@ -44,6 +44,14 @@ AFTER: Final[LiteralString] = (
 REVISIONS: Final[LiteralString] = (
     "SELECT body::text FROM groundswell.trend_revisions "
     "WHERE trend_id = %s ORDER BY revision DESC LIMIT %s"
+)
+LINKS: Final[LiteralString] = (
+    "SELECT a_kind, a_id, b_kind, b_id, reels, authors, share, "
+    + MICROSECONDS.format("since")
+    + ", edge_reels, edge_authors, "
+    + MICROSECONDS.format("edge_since")
+    + " FROM groundswell.links WHERE trend_id = %s "
+    'ORDER BY a_kind, a_id COLLATE "C", b_kind, b_id COLLATE "C"'
 )
 SERIES: Final[LiteralString] = (
     "SELECT "
@@ -98,7 +106,8 @@ class PostgresReader:
         if not rows:
             return None
         revisions = [body.encode() for (body,) in reversed(rows)]
-        return Whole(decode(revisions[-1]), revisions, self.series(trend_id), [])
+        links = [Link(*row) for row in self._rows(LINKS, (trend_id,))]
+        return Whole(decode(revisions[-1]), revisions, self.series(trend_id), links)
 
     def series(self, trend_id: str) -> list[Point]:
         """See `Reader`."""

@@ -151,6 +151,12 @@ class Radar:
         found.sort(key=lambda one: (-one[1], -one[2], -one[0].event_us, one[0].trend_id))
         return found[:RELATED]
 
+    @property
+    def newest(self) -> datetime | None:
+        """How far the stream is: the newest event time among its trends."""
+        newest = max((item.event_us for item in self.board.items.values()), default=None)
+        return None if newest is None else moment(newest)
+
     def overview(self) -> bytes:
         """What stands above all lists, as JSON."""
         sums = self.feedback.sums()
@@ -161,7 +167,6 @@ class Radar:
 
     def _sum(self, judged: tuple[int, float | None]) -> dict[str, Any]:
         items = self.board.items.values()
-        newest = max((item.event_us for item in items), default=None)
         days = Counter(item.alerted_us // DAY_US for item in items)
         last = max(days, default=0)
         told = range(max(min(days, default=0), last - DAYS + 1), last + 1) if days else range(0)
@@ -176,7 +181,7 @@ class Radar:
             "alerts_per_day": sum(days[d] for d in week) / len(week) if week else None,
             "judged": judged[0],
             "precision": judged[1],
-            "newest": None if newest is None else moment(newest),
+            "newest": self.newest,
             "written_at": self._written,
             "trouble": self.trouble,
             "feedback": self.feedback.kept,

@@ -8,13 +8,14 @@ from fastapi import APIRouter, HTTPException, Request, Response
 
 from api import described
 from api.answers import Wanted, as_json, body_of, reading
-from api.feedback import FeedbackError, Said
+from api.feedback import FeedbackError
 from api.guard import COOKIE, Guard
 from api.hub import RESET, TooManyError
 from api.items import View
 from api.names import Name, add
 from api.radar import Radar
 from api.stream import EventStream
+from schemas.feedback import Said
 
 SIX_DAYS_S: Final = 6 * 86_400
 
@@ -76,7 +77,9 @@ def routes(radar: Radar, guard: Guard) -> APIRouter:
         "/feedback",
         status_code=201,
         summary="Say that a trend is real or noise",
-        description="Kept in a file; the last word of each person counts, `none` takes it back.",
+        description="Kept in a file; the last word of each person counts, `none` takes it back. "
+        "A run whose setting `feedback` names the file learns from it. `at` and `event_time`, how "
+        "far the stream is, are set here.",
         openapi_extra=_takes(Said, described.SAID),
         responses={
             201: described.answer("What is said of it now.", {"real": 2, "noise": 0}),
@@ -86,9 +89,10 @@ def routes(radar: Radar, guard: Guard) -> APIRouter:
         },
     )
     async def feedback(request: Request) -> Response:
-        said = msgspec.structs.replace(await body_of(request, Said), at=datetime.now(UTC))
+        said = await body_of(request, Said)
         if said.trend_id not in radar.board.items:
             raise HTTPException(404, "there is no trend of this id")
+        said = msgspec.structs.replace(said, at=datetime.now(UTC), event_time=radar.newest)
         try:
             verdicts = await reading(radar, lambda: radar.feedback.add(said))
         except FeedbackError as error:

@@ -9,6 +9,8 @@ ratios between them, and the targets. Nothing is asserted: a ratio is for a pers
 - flow: source to `trends.jsonl` and `rejects.jsonl`, one process, kernels compiled and loaded
 - replay: the command from its start to its end, with a store, 1 and 2 processes, 1 and 8 files;
   what its start alone takes is a replay of one line
+- two apart: two such commands of one process at once, each over half of the 8 files, which have
+  nothing to do with each other: no faster can two processes be on this machine
 - stock windows: the flow as far as explode, then distinct authors of each signal in Bytewax's own
   tumbling windows; on the first reels only, which flatters it: it slows down with every live key
 """
@@ -22,7 +24,7 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -149,13 +151,35 @@ class Replay:
         """Run it. Raises `subprocess.CalledProcessError` where it fails."""
         file: Path = getattr(stream, self.given)
         with TemporaryDirectory(prefix="groundswell-") as folder:
-            command = [sys.executable, "-m", "flows.cli", "replay", str(file)]
-            command += ["--processes", str(self.processes)]
-            command += ["--to", f"{folder}/trends.jsonl", "--rejects", f"{folder}/rejects.jsonl"]
+            command = replay([file], folder, self.processes)
             lines = 1 if self.given == "line" else stream.lines
             with timed(lines, resource.RUSAGE_CHILDREN) as took:
                 subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return took
+
+
+def two_apart(stream: Stream) -> Timed:
+    """The yardstick for two processes. Raises `subprocess.CalledProcessError` where one fails."""
+    files = sorted(stream.parts.iterdir())
+    with (
+        TemporaryDirectory(prefix="groundswell-") as one,
+        TemporaryDirectory(prefix="groundswell-") as other,
+    ):
+        commands = [replay(files[::2], one), replay(files[1::2], other)]
+        with timed(stream.lines, resource.RUSAGE_CHILDREN) as took:
+            started = [subprocess.Popen(one, stdout=subprocess.DEVNULL) for one in commands]
+            codes = [process.wait() for process in started]
+    for command, code in zip(commands, codes, strict=True):
+        if code:
+            raise subprocess.CalledProcessError(code, command)
+    return took
+
+
+def replay(files: Sequence[Path], folder: str, processes: int = 1) -> list[str]:
+    """The command that finds the trends in some files, and writes them to a folder."""
+    command = [sys.executable, "-m", "flows.cli", "replay", *map(str, files)]
+    command += ["--processes", str(processes)]
+    return [*command, "--to", f"{folder}/trends.jsonl", "--rejects", f"{folder}/rejects.jsonl"]
 
 
 def stock_windows(stream: Stream) -> Timed:
@@ -255,6 +279,7 @@ WAYS: Final[dict[str, Way]] = {
     "replay, 2 processes, 1 file": Replay(2, "whole"),
     f"replay, 1 process, {FILES} files": Replay(1, "parts"),
     f"replay, 2 processes, {FILES} files": Replay(2, "parts"),
+    f"replay, two apart, {FILES} files": two_apart,
     "stock windows": stock_windows,
 }
 
@@ -344,6 +369,9 @@ def report(best: dict[str, Timed]) -> dict[str, Any]:
                 )
                 for files, target in TWO_OVER_ONE.items()
             },
+            f"two apart / 1, {FILES} files": ratio(
+                f"replay, two apart, {FILES} files", f"replay, 1 process, {FILES} files"
+            ),
         },
     }
 

@@ -1,7 +1,7 @@
-"""Sounds of media files: their samples, and what is heard in them.
+"""Sounds and frames of media files.
 
 The files are anybody's, so they are opened in another process (`extractors.decoding`); what comes
-back is samples, or a class and a reason why there are none.
+back is samples and frames, or a class and a reason why there are none.
 """
 
 import contextlib
@@ -13,14 +13,12 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from extractors.decoding import RATE, Limits, UnheardError
-
-F32 = npt.NDArray[np.float32]
+from extractors.media import F32, F64, NO_FRAMES, U8, Failed, MissingError
 
 SHORTEST: Final = 2.0
 """Seconds; less says too little to be told from other sounds."""
@@ -28,8 +26,25 @@ SILENCE: Final = 1e-3
 """Of full scale: what is nowhere louder is silent (-60 dB)."""
 
 
-class MissingError(Exception):
-    """A package that is needed is not installed: the message names it."""
+class Decoded(NamedTuple):
+    """What is in a file; of what there is not, `unheard` and `unseen` say why.
+
+    Attributes:
+        pcm: float32 [samples], mono at 16 kHz, from -1 to 1.
+        frames: uint8 [n, height, width, 3], RGB, upright.
+        times: float64 [n], seconds.
+        duration_s: that the file says it lasts, else of what was decoded.
+        created: when the file says it was made; anybody's text.
+        unheard, unseen: None where there is a sound, or a picture, or nobody asked for it.
+    """
+
+    pcm: F32 | None
+    frames: U8
+    times: F64
+    duration_s: float
+    created: str
+    unheard: Failed | None
+    unseen: Failed | None
 
 
 class Decoder:
@@ -62,9 +77,14 @@ class Decoder:
         if self._socket is not None:
             self._socket.close()
         if self._process is not None:
-            self._process.kill()
+            _end(self._process)
             self._process.wait()
         self._socket = self._process = None
+
+    def kill(self) -> None:
+        """Have a file that is being decoded in another thread fail; that thread is to `close`."""
+        if (process := self._process) is not None:
+            _end(process)
 
     def seconds(self) -> float:
         """Return the processor time that decoding has taken so far, in seconds."""
@@ -82,20 +102,35 @@ class Decoder:
         """
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            self._look(file)
-            data = self._decode(file)
+            data, _, told = self._decode(file)
         finally:
             os.close(file)
-        found = np.frombuffer(data, np.float32)
-        np.nan_to_num(found, copy=False, posinf=1.0, neginf=-1.0)
-        np.clip(found, -1.0, 1.0, out=found)
-        if found.size < SHORTEST * RATE:
-            raise UnheardError(
-                "short", f"lasts {found.size / RATE:.1f} s, at least {SHORTEST:.0f} s are needed"
-            )
-        if max(float(found.max()), -float(found.min())) < SILENCE:
-            raise UnheardError("silent", "is silent")
+        if "unheard" in told:
+            raise UnheardError(*told["unheard"])
+        found = _samples(data)
+        if (silence := _silent(found)) is not None:
+            raise UnheardError(silence.error, silence.reason)
         return found
+
+    def media(self, file: int) -> Decoded:
+        """Return what is in an open file, of what the limits ask for.
+
+        Raises `UnheardError` where it is no media that can be decoded, and `MissingError` without
+        PyAV.
+        """
+        data, pictures, told = self._decode(file)
+        unheard = Failed(*told["unheard"]) if "unheard" in told else None
+        unseen = Failed(*told["unseen"]) if "unseen" in told else None
+        pcm = None
+        if self._limits.listen and unheard is None:
+            pcm = _samples(data)
+            unheard = _silent(pcm)
+        frames = _frames(pictures, told) if "size" in told else NO_FRAMES
+        times = np.array(told.get("times", ()), np.float64)[: len(frames)]
+        heard_s = 0.0 if pcm is None else pcm.size / RATE
+        long = max(told["claimed"], heard_s, times.max(initial=0.0))
+        pcm = pcm if unheard is None else None
+        return Decoded(pcm, frames, times, float(long), told["created"], unheard, unseen)
 
     def _look(self, file: int) -> None:
         seen = os.fstat(file)
@@ -105,25 +140,29 @@ class Decoder:
             size = seen.st_size / (1 << 20)
             raise UnheardError("huge", f"has {size:,.0f} MiB, at most {self._max_mb} are read")
 
-    def _decode(self, file: int) -> bytearray:
+    def _decode(self, file: int) -> tuple[bytearray, bytearray, dict[str, Any]]:
+        """Samples, frames and what is said of them. Raises `UnheardError`."""
+        self._look(file)
         asked = self._running()
-        samples, samples_in = os.pipe()
-        verdict, verdict_in = os.pipe()
+        pipes = [os.pipe() for _ in range(3)]
+        samples, pictures, verdict = (ours for ours, _ in pipes)
+        limits = self._limits
         try:
             try:
-                message = json.dumps(self._limits).encode()
-                socket.send_fds(asked, [message], [file, samples_in, verdict_in])
+                message = json.dumps(limits).encode()
+                socket.send_fds(asked, [message], [file, *(theirs for _, theirs in pipes)])
             finally:
-                os.close(samples_in)
-                os.close(verdict_in)
-            data = _read(samples, int(self._limits.seconds * RATE) * 4)
+                for _, theirs in pipes:
+                    os.close(theirs)
+            data = _read(samples, int(limits.seconds * RATE) * 4)
+            shown = _read(pictures, limits.frames * limits.side * limits.side * 3)
             told = _read(verdict, 4096)
             status = asked.recv(6)
         except (BrokenPipeError, ConnectionResetError):
             status = b""
         finally:
-            os.close(samples)
-            os.close(verdict)
+            for ours, _ in pipes:
+                os.close(ours)
         if not status:
             self.close()
             raise UnheardError("broken", "ends the decoder")
@@ -132,7 +171,7 @@ class Decoder:
         answer = json.loads(told) if told else {"kind": "broken", "reason": "cannot be decoded"}
         if "kind" in answer:
             raise UnheardError(answer["kind"], answer["reason"])
-        return data
+        return data, shown, answer
 
     def _running(self) -> socket.socket:
         if self._socket is not None:
@@ -149,9 +188,42 @@ class Decoder:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
+                process_group=0,
             )
         self._socket = ours
         return ours
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a decoder with the process that it has for its file: they are a group of their own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _samples(data: bytearray) -> F32:
+    found = np.frombuffer(data, np.float32)
+    np.nan_to_num(found, copy=False, posinf=1.0, neginf=-1.0)
+    np.clip(found, -1.0, 1.0, out=found)
+    return found
+
+
+def _silent(samples: F32) -> Failed | None:
+    """Why too little is heard, if it is."""
+    if samples.size < SHORTEST * RATE:
+        long = samples.size / RATE
+        return Failed("short", f"lasts {long:.1f} s, at least {SHORTEST:.0f} s are needed")
+    if max(float(samples.max()), -float(samples.min())) < SILENCE:
+        return Failed("silent", "is silent")
+    return None
+
+
+def _frames(data: bytearray, told: dict[str, Any]) -> U8:
+    height, width = told["size"]
+    size = height * width * 3
+    whole = len(data) // size
+    found = np.frombuffer(data, np.uint8, whole * size).reshape(whole, height, width, 3)
+    turns = round(told["rotation"] / 90) % 4
+    return np.ascontiguousarray(np.rot90(found, turns, (1, 2))) if turns else found
 
 
 def _ended(number: signal.Signals) -> UnheardError:

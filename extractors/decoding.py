@@ -2,11 +2,11 @@
 
 `extractors.audio` starts it. It imports FFmpeg once and forks for each file, so that whatever a
 file does is done in a process of its own: with limits on memory, processor, clock and files, and
-with nothing but three descriptors: the file, a pipe for samples and one for the verdict. FFmpeg
-gets bytes, never a name: it can open no other file, no address and no playlist, only formats and
-codecs that are listed here, and looks at no picture.
+with nothing but four descriptors: the file, and pipes for samples, for frames and for the verdict.
+FFmpeg gets bytes, never a name: it can open no other file, no address and no playlist, only formats
+and codecs that are listed here, and looks at a picture only where that is asked for.
 
-Over the socket `FD` comes one message a file, a JSON of `Limits` with the three descriptors; the
+Over the socket `FD` comes one message a file, a JSON of `Limits` with the four descriptors; the
 answer is the status that the child ended with.
 """
 
@@ -16,7 +16,11 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any, BinaryIO, Final, NamedTuple
+
+from extractors import picture
 
 RATE: Final = 16_000
 MAX_MESSAGE: Final = 4096
@@ -50,6 +54,9 @@ class Limits(NamedTuple):
         cpu_seconds: of the processor.
         clock_seconds: of the clock.
         probe_mb: that may be read to find out what it is.
+        frames: that are chosen at most; 0: pictures are not looked at.
+        side: pixels of the longer side of a frame, which is scaled down to that.
+        listen: whether the sound is decoded.
     """
 
     seconds: float = 300.0
@@ -58,6 +65,9 @@ class Limits(NamedTuple):
     cpu_seconds: int = 30
     clock_seconds: float = 60.0
     probe_mb: int = 5
+    frames: int = 0
+    side: int = 768
+    listen: bool = True
 
 
 class UnheardError(Exception):
@@ -76,7 +86,7 @@ def main() -> None:
     av.logging.set_level(None)
     with socket.socket(fileno=int(sys.argv[1])) as asked:
         while True:
-            message, files, _, _ = socket.recv_fds(asked, MAX_MESSAGE, 3)
+            message, files, _, _ = socket.recv_fds(asked, MAX_MESSAGE, 4)
             if not message:
                 return
             child = os.fork()
@@ -88,11 +98,11 @@ def main() -> None:
             asked.sendall(b"%6d" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
-def _one(limits: Limits, source: int, samples: int, verdict: int) -> None:
+def _one(limits: Limits, source: int, samples: int, frames: int, verdict: int) -> None:
     """Decode one file and end the process."""
     try:
         _confine(limits)
-        told = _tell(limits, source, samples)
+        told = _tell(limits, source, samples, frames)
     except MemoryError:
         told = {"kind": "huge", "reason": f"needs more than {limits.memory_mb} MiB to decode"}
     except UnheardError as error:
@@ -124,29 +134,71 @@ def _refuse(*_: object, **__: object) -> None:
     raise UnheardError("broken", "asks for other files")
 
 
-def _tell(limits: Limits, source: int, samples: int) -> dict[str, Any]:
+def _tell(limits: Limits, source: int, samples: int, frames: int) -> dict[str, Any]:
+    """Write samples, then frames, and say what there is, and why not where there is none."""
+    with os.fdopen(source, "rb", buffering=0) as file:
+        _believe(source, os.fstat(source).st_size)
+        opened = partial(_open, file, limits)
+        told: dict[str, Any] = {}
+        with os.fdopen(samples, "wb") as out, opened() as media:
+            told |= {"claimed": (media.duration or 0) / 1e6, "created": _created(media)}
+            _limit(told["claimed"], limits)
+            try:
+                if limits.listen:
+                    _decode(media, limits, out)
+            except UnheardError as error:
+                told["unheard"] = (error.kind, str(error))
+        with os.fdopen(frames, "wb") as out:
+            if limits.frames:
+                told |= _look(opened, limits, out)
+        return told
+
+
+def _open(file: BinaryIO, limits: Limits) -> Any:
     import av
 
-    with os.fdopen(source, "rb", buffering=0) as file, os.fdopen(samples, "wb") as out:
-        _believe(source, os.fstat(source).st_size)
-        try:
-            media = av.open(
-                file,
-                "r",
-                options={
-                    "format_whitelist": FORMATS,
-                    "codec_whitelist": ",".join(sorted(CODECS)),
-                    "protocol_whitelist": "none",
-                    "probesize": str(limits.probe_mb << 20),
-                    "formatprobesize": str(1 << 20),
-                    "max_streams": str(MAX_STREAMS),
-                },
-                io_open=_refuse,
-            )
-        except (av.FFmpegError, ValueError) as error:
-            raise UnheardError("broken", f"is no media that is known: {_said(error)}") from None
-        with media:
-            return _decode(media, limits, out)
+    file.seek(0)
+    codecs = CODECS | picture.CODECS if limits.frames else CODECS
+    try:
+        return av.open(
+            file,
+            "r",
+            options={
+                "format_whitelist": FORMATS,
+                "codec_whitelist": ",".join(sorted(codecs)),
+                "protocol_whitelist": "none",
+                "probesize": str(limits.probe_mb << 20),
+                "formatprobesize": str(1 << 20),
+                "max_streams": str(MAX_STREAMS),
+            },
+            io_open=_refuse,
+        )
+    except (av.FFmpegError, ValueError) as error:
+        raise UnheardError("broken", f"is no media that is known: {_said(error)}") from None
+
+
+def _look(opened: Callable[[], Any], limits: Limits, out: BinaryIO) -> dict[str, Any]:
+    try:
+        seen = picture.look(opened, limits.seconds, limits.frames, limits.side)
+    except picture.UnseenError as error:
+        return {"unseen": (error.kind, str(error))}
+    except MemoryError:
+        return {"unseen": ("huge", f"its picture needs more than {limits.memory_mb} MiB")}
+    picture.write(seen, out)
+    times = [round(frame.time, 3) for frame in seen.frames]
+    return {"times": times, "size": (seen.height, seen.width), "rotation": seen.rotation}
+
+
+def _created(media: Any) -> str:
+    """When the file says it was made."""
+    return str(media.metadata.get("creation_time", ""))[:40]
+
+
+def _limit(claimed: float, limits: Limits) -> None:
+    if claimed > limits.claimed_seconds:
+        raise UnheardError(
+            "huge", f"says it lasts {claimed:.0f} s, at most {limits.claimed_seconds:.0f} s are"
+        )
 
 
 def _believe(source: int, size: int) -> None:
@@ -162,10 +214,9 @@ def _said(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)[:200]
 
 
-def _decode(media: Any, limits: Limits, out: BinaryIO) -> dict[str, Any]:
+def _decode(media: Any, limits: Limits, out: BinaryIO) -> None:
     import av
 
-    claimed = (media.duration or 0) / 1e6
     if not media.streams.audio:
         kinds = sorted({stream.type for stream in media.streams})
         if not kinds:
@@ -173,7 +224,9 @@ def _decode(media: Any, limits: Limits, out: BinaryIO) -> dict[str, Any]:
         raise UnheardError("mute", f"has no sound, only {', '.join(kinds)}")
     stream = media.streams.audio[0]
     codec = stream.codec_context
-    _allow(codec.name if codec is not None else "unknown", claimed, limits)
+    name = codec.name if codec is not None else "unknown"
+    if name not in CODECS:
+        raise UnheardError("broken", f"its sound is {name!r}, which is not decoded here")
     codec.thread_count = 1
     room = int(limits.seconds * RATE)
     resampler, form, changes, bad, wrote = None, None, 0, 0, 0
@@ -202,16 +255,6 @@ def _decode(media: Any, limits: Limits, out: BinaryIO) -> dict[str, Any]:
     out.flush()
     if wrote == 0:
         raise UnheardError("broken", "has a sound of which nothing can be decoded")
-    return {"claimed": claimed, "codec": codec.name, "bad": bad}
-
-
-def _allow(codec: str, claimed: float, limits: Limits) -> None:
-    if codec not in CODECS:
-        raise UnheardError("broken", f"its sound is {codec!r}, which is not decoded here")
-    if claimed > limits.claimed_seconds:
-        raise UnheardError(
-            "huge", f"says it lasts {claimed:.0f} s, at most {limits.claimed_seconds:.0f} s are"
-        )
 
 
 def _check(rate: int, channels: int, form: str, changes: int) -> None:

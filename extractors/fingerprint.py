@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from extractors.audio import MissingError
 from extractors.decoding import RATE
+from extractors.media import MissingError
 
 SECONDS: Final = 120
 """From the beginning, as `fpcalc` does."""

@@ -161,6 +161,13 @@ def run(
         str | None,
         typer.Option(help="text, or json: one object a line on standard error."),
     ] = None,
+    extract: Annotated[
+        bool,
+        typer.Option(
+            "--extract",
+            help="What is in the media of the reels is extracted first, by a process beside it.",
+        ),
+    ] = False,
 ) -> int:
     """Find the trends in a Kafka topic of reels for as long as they come, and tell them to Kafka.
 
@@ -170,7 +177,7 @@ def run(
     from flows.run import Running
     from flows.run import run as go
 
-    request = Running(state, store, take_over, processes, batch_size, to_end, log_format)
+    request = Running(state, store, take_over, processes, batch_size, to_end, log_format, extract)
     return go(request, _console())
 
 
@@ -241,6 +248,13 @@ def simulate(
             "spellings, slow cascades and spam, tags of a day of the month.",
         ),
     ] = False,
+    fingerprints: Annotated[
+        bool,
+        typer.Option(
+            "--fingerprints",
+            help="Sounds are known by what is heard alone: a fingerprint in each reel, and no id.",
+        ),
+    ] = False,
     malformed: Annotated[float, typer.Option(help="Share of lines that are not reels.")] = 0.002,
     late: Annotated[float, typer.Option(help="Share of reels that arrive late.")] = 0.03,
     duplicates: Annotated[float, typer.Option(help="Share of reels that come twice.")] = 0.03,
@@ -260,6 +274,7 @@ def simulate(
             spam=spam,
             pairs=pairs,
             varied=varied,
+            fingerprints=fingerprints,
             malformed=malformed,
             late=late,
             duplicates=duplicates,
@@ -339,6 +354,111 @@ def sound_identify(files: _Files, catalog: _Catalog) -> int:
     from flows.sound import identify
 
     return identify(files, catalog)
+
+
+models = typer.Typer(help="The models that features of reels are made with.")
+app.add_typer(models, name="models")
+
+
+@models.command("list")
+def models_list(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead.")] = False,
+) -> int:
+    """Show which models there are, which of them are here, and what each is for."""
+    from flows.models import listed
+
+    return listed(as_json)
+
+
+@models.command("pull")
+def models_pull(
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="As `models list` shows.")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="A folder that has its files, instead of the hub.")
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Take what the hub has now, not what was recorded.")
+    ] = False,
+) -> int:
+    """Fetch models and record their digests; a fetch that was cut off is gone on with."""
+    from flows.models import pulled
+
+    return pulled(names, source, update, _console())
+
+
+@models.command("export")
+def models_export(
+    architecture: Annotated[
+        str, typer.Argument(metavar="ARCHITECTURE", help="As open_clip calls it: ViT-B-32.")
+    ],
+    weights: Annotated[
+        str | None,
+        typer.Option(help="A name that open_clip knows, or a file. Without: random ones."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What it is called here.")] = None,
+    half: Annotated[bool, typer.Option("--half", help="In float16, for a GPU.")] = False,
+) -> int:
+    """Make ONNX models of both towers of an open_clip model; needs groundswell[export]."""
+    from flows.models import exported
+
+    return exported(architecture, weights, name, half)
+
+
+@models.command("verify")
+def models_verify(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Without: all that are here.")
+    ] = None,
+) -> int:
+    """Read every byte of models and compare it with the digests that were recorded."""
+    from flows.models import verified
+
+    return verified(names or [])
+
+
+@app.command()
+def extract(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FILE]...",
+            help="Media, reels as .jsonl with media_url, folders of both, or - for reels on "
+            "standard input. Without any: the Kafka topic of reels, for as long as they come.",
+        ),
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="The reels with what was found, as JSON lines; the same command goes on with it "
+            "after a stop. Without it: standard output."
+        ),
+    ] = None,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(
+            help="What is no reel, and reels whose media gave nothing, each with its reason."
+        ),
+    ] = None,
+    catalog: Annotated[
+        Path | None,
+        typer.Option(help="The file that keeps the known sounds; it learns new ones."),
+    ] = None,
+    at: Annotated[
+        str, typer.Option(help="Time of media files that do not say when they were made.")
+    ] = "2005-01-01T00:00:00Z",
+    to_end: Annotated[
+        bool, typer.Option("--to-end", help="End where the topic ends when it begins.")
+    ] = False,
+) -> int:
+    """Add to reels what is in their media: how they sound and look, what is said and written.
+
+    The settings beginning with extract_ and fetch_ say how much and from where.
+    """
+    from flows.extraction.command import Request
+    from flows.extraction.command import extract as run
+
+    request = Request((*(paths or ()),), to, rejects, catalog, at, to_end)
+    return run(request, _console(stderr=paths is not None and to is None))
 
 
 @app.command()
@@ -443,10 +563,10 @@ def _refused(message: str) -> int:
     return 2
 
 
-def _console() -> "Console":
+def _console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
-    return Console()
+    return Console(stderr=stderr)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ from rich.console import Console
 from flows.errors import UserError
 from flows.evaluate import evaluate_files
 from flows.replay import Request, replay
+from flows.settings import load
 from flows.simulate import simulate_to
 from flows.terminal import counter
 from trend.simulator import SimulatorSettings
+from trend.simulator.words import REGIONS
 
 REELS_PER_DAY = 24_000
 
@@ -30,7 +32,8 @@ def demo(directory: Path, *, days: int, seed: int, console: Console, serves: boo
     trends, store = directory / "trends.jsonl", directory / "trends.db"
     rejects = directory / "rejects.jsonl"
     _say(console, "Looking for trends …")
-    code = replay(Request((str(reels),), trends, store, rejects), console)
+    scopes = load().scopes or tuple(f"region:{region.code}" for region in REGIONS)
+    code = replay(Request((str(reels),), trends, store, rejects, scopes=scopes), console)
     if code:
         return code
     _say(console, "\nWhat was planted, and what was found of it:")

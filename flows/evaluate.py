@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from schemas.trends import Trend
+from schemas.trends import Member, Trend
 from schemas.trends import decode as decode_trend
 from trend.evaluation import Alert, Report, evaluate
 from trend.simulator.truth import VERSION, Truth, TruthMember
@@ -77,12 +77,19 @@ def alerts_of(revisions: Iterable[Trend]) -> list[Alert]:
             Alert(
                 trend_id=trend.trend_id,
                 event_time=trend.event_time,
-                members=tuple(TruthMember(kind=x.kind, id=x.id) for x in trend.members),
+                members=tuple(
+                    TruthMember(kind=x.kind, id=name) for x in trend.members for name in _names(x)
+                ),
             )
             for trend in alerts.values()
         ),
         key=lambda alert: (alert.event_time, alert.trend_id),
     )
+
+
+def _names(member: Member) -> set[str]:
+    """Return what a member may be called in an answer key: a sound also by title and artist."""
+    return {member.id, member.label} if member.kind == "sound" else {member.id}
 
 
 def _precedence(trend: Trend) -> tuple[bool, int]:

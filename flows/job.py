@@ -50,6 +50,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Whether trends go to the database and the Redis of the settings too."""
     alerts: str | None = None
     """Rules of alerts, whose outbox is in the state folder; None: nobody is told."""
+    feedback: str | None = None
+    """What people said of trends, as copied when the run began (`flows.feedback`)."""
     state: str | None
     """Folder of a run that can be resumed; Bytewax's store lies ready in its `recovery.N/`."""
     generation: int = 0

@@ -95,10 +95,7 @@ def prepare(
         admin, there = _topics(connection)
         reels = settings.kafka_reels
         if reels not in there or there[reels].error is not None:
-            raise BrokerError(
-                f"{reels}: there is no such topic at {settings.kafka_bootstrap}; "
-                "make it, or name another by kafka_reels"
-            )
+            raise _no_reels(settings)
         _make(admin, {n: topic for n, topic in outputs(settings).items() if n not in there})
         consumer = Consumer(connection.consumer())
         try:
@@ -116,6 +113,27 @@ def prepare(
         finally:
             consumer.close()
     return KafkaInput(spans=spans, to_end=to_end, letters=since)
+
+
+def ready(settings: Settings, connection: Connection, made: dict[str, Topic]) -> list[int]:
+    """Make topics that are missing, and return the partitions of the topic of reels.
+
+    Raises `BrokerError` where brokers do not answer, or the topic of reels is not there.
+    """
+    with named(settings.kafka_bootstrap):
+        admin, there = _topics(connection)
+        reels = settings.kafka_reels
+        if reels not in there or there[reels].error is not None:
+            raise _no_reels(settings)
+        _make(admin, {name: topic for name, topic in made.items() if name not in there})
+        return sorted(there[reels].partitions)
+
+
+def _no_reels(settings: Settings) -> BrokerError:
+    return BrokerError(
+        f"{settings.kafka_reels}: there is no such topic at {settings.kafka_bootstrap}; "
+        "make it, or name another by kafka_reels"
+    )
 
 
 def _topics(connection: Connection) -> "tuple[AdminClient, dict[str, Any]]":

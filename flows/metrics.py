@@ -62,26 +62,35 @@ class Facts:
 
 def gathered(run: Run | None, facts: Facts, ready: bool) -> "Iterator[Family]":
     """All metrics there are now."""
-    yield _family(metrics.READY, {(): float(ready)})
-    yield _family(metrics.INFO, {(version("groundswell"),): 1.0})
-    yield _family(metrics.STARTED, {(): facts.started})
-    yield _family(metrics.FDR, {(): facts.fdr})
-    processes = {"main": os.getpid(), **(run.workers if run else {})}
-    used = {name: found for name, pid in processes.items() if (found := _process(pid))}
-    yield _family(metrics.CPU, {(name,): cpu for name, (cpu, _) in used.items()})
-    yield _family(metrics.MEMORY, {(name,): memory for name, (_, memory) in used.items()})
+    yield single(metrics.READY, float(ready))
+    yield single(metrics.INFO, 1.0, version("groundswell"))
+    yield single(metrics.STARTED, facts.started)
+    yield single(metrics.FDR, facts.fdr)
+    yield from of_processes({"main": os.getpid(), **(run.workers if run else {})})
     if run is not None:
         yield from _of_board(run)
         yield _family(metrics.STATE, {(step,): n for step, n in _states(run.folder).items()})
-        yield from _of_workers(run.counted)
+        yield from of_workers(run.counted)
         yield from _of_alerts(run.folder / outbox.NAME)
+
+
+def single(metric: Metric, value: float, *labels: str) -> "Family":
+    """A metric with one value."""
+    return _family(metric, {labels: value})
+
+
+def of_processes(processes: Mapping[str, int]) -> "Iterator[Family]":
+    """What processes use, by their names; ids of those that have ended are passed over."""
+    used = {name: found for name, pid in processes.items() if (found := _process(pid))}
+    yield _family(metrics.CPU, {(name,): cpu for name, (cpu, _) in used.items()})
+    yield _family(metrics.MEMORY, {(name,): memory for name, (_, memory) in used.items()})
 
 
 def up(counted: Path) -> dict[str, bool]:
     """Which sinks have begun, and whether each takes what is written."""
     return {
         sample.labels["sink"]: sample.value > 0
-        for family in _of_workers(counted)
+        for family in of_workers(counted)
         if family.name == metrics.SINK_UP.name
         for sample in family.samples
     }
@@ -119,7 +128,8 @@ def _place(partition: str) -> tuple[str, ...]:
     return topic, str(number)
 
 
-def _of_workers(counted: Path) -> "Iterator[Family]":
+def of_workers(counted: Path) -> "Iterator[Family]":
+    """What processes count into a folder."""
     try:
         yield from _collector(counted).collect()
     except FileNotFoundError:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from flows import metrics
 from flows.errors import UserError
@@ -68,27 +68,14 @@ class Observer:
     @contextmanager
     def listening(self, address: str) -> Iterator[None]:
         """Serve at host:port until the block ends. Raises `UserError` where that is taken."""
-        host, port = host_and_port(address)
-        try:
-            server = _Server(host, port, self)
-        except OSError as error:
-            raise UserError(f"metrics_address = {address}: {error.strerror or error}") from None
-        host = f"[{host}]" if ":" in host else host
-        self.address = f"{host}:{server.server_address[1]}"
-        threads = [
-            threading.Thread(target=server.serve_forever, args=(0.1,), name="http", daemon=True),
-            threading.Thread(target=self._ask, name="lag", daemon=True),
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._closing.set()
-            server.shutdown()
-            server.server_close()
-            for thread in threads:
-                thread.join(CLOSING_S)
+        asking = threading.Thread(target=self._ask, name="lag", daemon=True)
+        with serving(address, self) as self.address:
+            asking.start()
+            try:
+                yield
+            finally:
+                self._closing.set()
+                asking.join(CLOSING_S)
 
     def _ask(self) -> None:
         """Ask the brokers now and then where the partitions end."""
@@ -119,12 +106,55 @@ class Observer:
             self._closing.wait(ASK_S if run is not None else 0.2)
 
 
+class Observed(Protocol):
+    """What can be served."""
+
+    @property
+    def health(self) -> "Alive":
+        """Whether it goes on."""
+
+    def faults(self) -> list[str]:
+        """Why it is not ready."""
+
+    def collect(self) -> "Iterator[Family]":
+        """All metrics."""
+
+
+class Alive(Protocol):
+    """Whether something goes on."""
+
+    def is_alive(self) -> bool:
+        """Whether its main loop goes round."""
+
+
+@contextmanager
+def serving(address: str, observed: Observed) -> Iterator[str]:
+    """Serve at host:port until the block ends, and say where that is.
+
+    Raises `UserError` where it is taken.
+    """
+    host, port = host_and_port(address)
+    try:
+        server = _Server(host, port, observed)
+    except OSError as error:
+        raise UserError(f"metrics_address = {address}: {error.strerror or error}") from None
+    host = f"[{host}]" if ":" in host else host
+    thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="http", daemon=True)
+    thread.start()
+    try:
+        yield f"{host}:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(CLOSING_S)
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = CONNECTIONS
 
-    def __init__(self, host: str, port: int, observer: Observer) -> None:
+    def __init__(self, host: str, port: int, observer: Observed) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.observer = observer
         self._free = threading.BoundedSemaphore(CONNECTIONS)

@@ -22,9 +22,9 @@ from rich.live import Live
 from rich.text import Text
 
 from flows import alerts as alerting
+from flows import feedback, sinks
 from flows import job as jobs
 from flows import settings as every_setting
-from flows import sinks
 from flows.errors import UserError
 from flows.job import STOPPED, Job
 from flows.logs import record_of
@@ -70,6 +70,7 @@ class Request:
     batch_size: int | None = None
     services: bool = False
     alerts: bool = False
+    scopes: tuple[str, ...] | None = None
 
 
 def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -> int:
@@ -99,9 +100,11 @@ def replay(request: Request, console: Console, worker: Sequence[str] = WORKER) -
         if folder is not None and folder.complete:
             with telling:
                 return _nothing_left(job, folder.path, console)
-        if not begun:
-            with writing(folder.fence if folder else None):
+        with writing(folder.fence if folder else None):
+            said = feedback.heard(job.settings["feedback"], folder.path if folder else work, begun)
+            if not begun:
                 _clear(job)
+        job = msgspec.structs.replace(job, feedback=said)
         if folder is not None:
             told = folder.begin(job, begun)
             if told is not None:
@@ -185,7 +188,7 @@ def _job(request: Request, names: list[str], work: Path) -> Job:
 
     Where no store is asked for there is still one, to show the trends of the moment from.
     """
-    settings = every_setting.load(batch_size=request.batch_size)
+    settings = every_setting.load(batch_size=request.batch_size, scopes=request.scopes)
     return Job(
         inputs=names,
         to=absolute(request.to),

@@ -7,6 +7,7 @@ looks for partitions that came to the topic, and starts the workers anew with th
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,10 +16,11 @@ from typing import Final
 import msgspec
 from rich.console import Console
 
-from flows import alerts, metrics, sinks
+from flows import alerts, feedback, metrics, sinks
 from flows import job as jobs
 from flows import settings as every_setting
 from flows.errors import UserError, in_words
+from flows.extraction import beside
 from flows.job import STOPPED, Job, KafkaInput
 from flows.kafka import connection_of, partitions, prepare
 from flows.logs import Log
@@ -59,6 +61,7 @@ class Running:
     batch_size: int | None = None
     to_end: bool = False
     log_format: str | None = None
+    extract: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,23 @@ class _Around:
     log: Log
     observer: Observer
     alerted: alerts.Asked | None
+
+
+class _More(Enum):
+    """What there is more of, so that workers are started anew: how it is logged, and in words."""
+
+    PARTITIONS = "more_partitions", "the topic has more partitions; going on with them"
+    FEEDBACK = "more_feedback", "people said more of trends; going on with that"
+
+    @property
+    def event(self) -> str:
+        """Its name in logs."""
+        return self.value[0]
+
+    @property
+    def said(self) -> str:
+        """In words."""
+        return self.value[1]
 
 
 def run(request: Running, console: Console) -> int:
@@ -92,28 +112,32 @@ def run(request: Running, console: Console) -> int:
 
 def _run(request: Running, settings: Settings, log: Log) -> int:
     connection = connection_of(settings)
+    if request.extract:
+        settings = beside.prepared(settings, connection)
     sinks.check(settings)
     alerted = alerts.asked(settings)
     if request.store is not None:
         store.check(request.store)
-    take_over = request.take_over
     around = _Around(settings, connection, log, Observer(settings, connection), alerted)
     with ExitStack() as stack:
         if settings.metrics_address:
             stack.enter_context(around.observer.listening(settings.metrics_address))
             address = around.observer.address
             log.say("listening", f"metrics: http://{address}/metrics", address=address)
-        while True:
-            code = _generation(request, take_over, around)
-            if code is not None:
-                return code
-            topic = settings.kafka_reels
-            log.say("more_partitions", f"{topic}: has more partitions; going on with them")
-            take_over = False
+        ended = _generation(request, request.take_over, around)
+        while isinstance(ended, _More):
+            log.say(ended.event, ended.said)
+            ended = _generation(request, False, around, hears=ended is _More.FEEDBACK)
+        return ended
 
 
-def _generation(request: Running, take_over: bool, around: _Around) -> int | None:
-    """Run until the end; None where the topic has more partitions now."""
+def _generation(
+    request: Running, take_over: bool, around: _Around, hears: bool = False
+) -> "int | _More":
+    """Run until the end, or until there is more to run with.
+
+    `hears`: what people said since is heard now; the workers before these ended in good order.
+    """
     settings, connection, log = around.settings, around.connection, around.log
     alerted = around.alerted
     with ExitStack() as stack:
@@ -123,6 +147,11 @@ def _generation(request: Running, take_over: bool, around: _Around) -> int | Non
         earlier = _earlier(folder)
         job = _job(request, settings, work, earlier)
         folder.has_begun(job)
+        counted = Path(job.metrics) if job.metrics else None
+        if request.extract and request.to_end and not folder.complete:
+            ended = beside.to_end(work, counted, log)
+            if ended:
+                return ended
         read = prepare(settings, connection, earlier, request.to_end)
         stack.enter_context(folder)
         job = msgspec.structs.replace(
@@ -139,19 +168,16 @@ def _generation(request: Running, take_over: bool, around: _Around) -> int | Non
             results(job, log.console)
             with telling:
                 return 0
-        begun = folder.has_begun(job)
-        if not begun:
-            with writing(folder.fence):
-                store.clear(Path(job.store or ""))
-        told = folder.begin(job, begun)
-        if told is not None:
-            log.say("resumed", told, "warning")
+        job = _begun(job, folder, around, hears)
         shared = stack.enter_context(shared_memory(job))
         job = msgspec.structs.replace(job, exchange=shared)
         job_file = work / "job.json"
         jobs.write(job, job_file)
         names = [partition_name(settings.kafka_reels, number) for number in read.spans]
         board = Board.create(Path(job.board), names)
+        extraction: Workers | None = None
+        if request.extract and not request.to_end:
+            extraction = stack.enter_context(beside.extracting(work, counted))
         workers = Workers(
             [*WORKER, str(job_file)],
             job.processes,
@@ -174,13 +200,29 @@ def _generation(request: Running, take_over: bool, around: _Around) -> int | Non
                 Path(job.metrics or work),
             )
             with around.observer.watching(watched):
-                code = _watch(workers, board, job, folder, around, received)
+                code = _watch(workers, board, job, folder, around, received, extraction)
         if code == 0 and request.to_end and not received:
             folder.finish()
             results(job, log.console)
-        elif code:
+        elif code and not isinstance(code, _More):
             log.say("ended", "The same command goes on from here.", code=code)
         return code
+
+
+def _begun(job: Job, folder: StateFolder, around: _Around, hears: bool) -> Job:
+    """Make the folder ready for the job, and return it with what people said of trends."""
+    begun = folder.has_begun(job)
+    with writing(folder.fence):
+        said = feedback.heard(around.settings.feedback, folder.path, begun)
+        if hears:
+            _hear(around.settings, folder, around.log)
+        if not begun:
+            store.clear(Path(job.store or ""))
+    job = msgspec.structs.replace(job, feedback=said)
+    told = folder.begin(job, begun)
+    if told is not None:
+        around.log.say("resumed", told, "warning")
+    return job
 
 
 def _earlier(folder: StateFolder) -> KafkaInput | None:
@@ -225,14 +267,17 @@ def _watch(
     folder: StateFolder,
     around: _Around,
     received: list[int],
-) -> int | None:
-    """Look after the workers until they have ended; None where they are to be started anew."""
+    extraction: Workers | None,
+) -> "int | _More":
+    """Look after the workers until they have ended."""
     assert job.kafka is not None
     settings, log = around.settings, around.log
     look_s, stop_s = settings.kafka_look_seconds, settings.stop_seconds
     tidied = looked = told = time.monotonic()
     stopping: float | None = None
-    more = False
+    listened = tidied
+    more: _More | None = None
+    alone = False
     codes = workers.codes()
     with Display(board, Path(job.store or ""), log.console, LINE_S) as display:
         while None in codes and not any(codes):
@@ -241,18 +286,25 @@ def _watch(
             now = time.monotonic()
             around.observer.beat(stopping is not None)
             if now - tidied > TIDY_S:
-                log.hear(workers.news())
+                log.hear([*workers.news(), *(extraction.news() if extraction else ())])
                 folder.tidy()
                 tidied = now
             if now - told > LINE_S:
                 log.tell("progress", "info", display.progress().as_dict())
                 told = now
             if now - looked > look_s and not job.kafka.to_end and stopping is None:
-                more = partitions(around.connection, job.inputs[0]) > len(job.kafka.spans)
+                if partitions(around.connection, job.inputs[0]) > len(job.kafka.spans):
+                    more = _More.PARTITIONS
                 looked = time.monotonic()
-            if (received or more) and stopping is None:
+            if now - listened > settings.feedback_seconds and not job.kafka.to_end:
+                more = more or _said(settings, folder, log)
+                listened = now
+            if extraction is not None and extraction.codes() != [None] and stopping is None:
+                alone = True
+                beside.failed(extraction, log)
+            if (received or more or alone) and stopping is None:
                 stopping = now
-                log.tell("stopping", "info", {"signals": received, "more_partitions": more})
+                log.tell("stopping", "info", {"signals": received, "more": more and more.event})
                 board.stop()
             if stopping is not None and now - stopping > stop_s:
                 said = f"not all was sent within {stop_s:g} s; it is, when it goes on"
@@ -266,7 +318,26 @@ def _watch(
         return 1
     progress = display.progress()
     log.say("stopped", progress.line(), "info", **progress.as_dict())
-    return None if more and not received else 0
+    if alone:
+        return 1
+    return more if more and not received else 0
+
+
+def _said(settings: Settings, folder: StateFolder, log: Log) -> _More | None:
+    """Whether people said more of trends."""
+    try:
+        return _More.FEEDBACK if feedback.has_more(settings.feedback, folder.path) else None
+    except (OSError, UserError) as error:
+        log.say("feedback", in_words(error), "warning")
+        return None
+
+
+def _hear(settings: Settings, folder: StateFolder, log: Log) -> None:
+    """Have what people said since learned from."""
+    try:
+        feedback.hear_more(settings.feedback, folder.path)
+    except (OSError, UserError) as error:
+        log.say("feedback", in_words(error), "warning")
 
 
 def _tell_failure(workers: Workers, codes: list[int | None], log: Log) -> None:

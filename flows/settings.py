@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_network
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -31,6 +32,7 @@ CONFIG = "GROUNDSWELL_CONFIG"
 DAY_S = 86_400
 HOUR_S = 3_600
 SCOPES = "at most 64 with commas, such as region:BR,language:pt; or none"
+NETWORKS = "networks such as 10.0.0.0/8, with commas; or none"
 WINDOWS = "rising whole hours from 1 to 24, such as 1,3,6,12,24"
 
 
@@ -111,6 +113,30 @@ class Settings(BaseSettings):
         "512 MiB, or half.",
         json_schema_extra=_unit("MiB"),
     )
+    sounds_mb: int = Field(
+        256,
+        ge=0,
+        le=1_048_576,
+        description="Memory beside `memory_mb` for sounds that reels are recognised by, a quarter "
+        "for fingerprints, 4 kB each; those used least go first. 0: sounds are not recognised.",
+        json_schema_extra=_unit("MiB"),
+    )
+    sounds_parts: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Parts of the sounds known by landmarks, which processes share. A sound that "
+        "is new is looked for in all.",
+        json_schema_extra=_unit("parts"),
+    )
+    sounds_reels: int = Field(
+        500_000,
+        ge=0,
+        le=100_000_000,
+        description="Reels of the last day, of sounds not older than it, that count anew where two "
+        "sounds prove to be one; 40 bytes each.",
+        json_schema_extra=_unit("reels"),
+    )
     min_authors: int = Field(
         10,
         ge=2,
@@ -146,7 +172,7 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("phrases"),
     )
     batch_size: int = Field(
-        32_000,
+        40_000,
         ge=1,
         le=1_000_000,
         description="Lines that a source reads at once.",
@@ -355,6 +381,20 @@ class Settings(BaseSettings):
         description="How long a trend stays in Redis after its last revision.",
         json_schema_extra=_unit("hours", result=False),
     )
+    feedback: str = Field(
+        "",
+        description="File of what people say of trends, as the radar keeps it, which is learned "
+        "from: see [feedback](radar.md#feedback); empty: none.",
+        json_schema_extra=_unit("path"),
+    )
+    feedback_seconds: float = Field(
+        3600.0,
+        ge=1,
+        le=30 * DAY_S,
+        description="How often `groundswell run` looks for more of it; its workers then end in "
+        "good order and start anew.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
     alert_rules: str = Field(
         "",
         description="File of rules by which `groundswell run`, and `replay --alerts`, tell people "
@@ -431,6 +471,161 @@ class Settings(BaseSettings):
         le=3600,
         description="Processor time that decoding a media file may take; twice that by the clock.",
         json_schema_extra=_unit("seconds", result=False),
+    )
+
+    extract_per_hour: int = Field(
+        0,
+        ge=0,
+        le=100_000_000,
+        description="Reels an hour of event time whose media `groundswell extract` looks at, those "
+        "that promise most; the others pass as they came. 0: all.",
+        json_schema_extra=_unit("reels an hour", result=False),
+    )
+    extract_by: Literal["either", "engagement", "burst"] = Field(
+        "burst",
+        description="What a reel promises something by: a sound or hashtag that is used more in "
+        "the last six hours than in three days; likes, comments, shares and saves; or either.",
+        json_schema_extra=_unit("", result=False),
+    )
+    extract_frames: int = Field(
+        8,
+        ge=1,
+        le=32,
+        description="Frames of a video that are looked at.",
+        json_schema_extra=_unit("frames", result=False),
+    )
+    extract_side: int = Field(
+        768,
+        ge=64,
+        le=1536,
+        description="Longer side that frames are scaled down to.",
+        json_schema_extra=_unit("pixels", result=False),
+    )
+    extract_window: int = Field(
+        512,
+        ge=1,
+        le=100_000,
+        description="Reels under way at once, those that wait for an earlier one included.",
+        json_schema_extra=_unit("reels", result=False),
+    )
+    extract_decoded: int = Field(
+        16,
+        ge=1,
+        le=4096,
+        description="Reels whose decoded media is in memory: 2 to 27 MB each.",
+        json_schema_extra=_unit("reels", result=False),
+    )
+    extract_decoders: int = Field(
+        2,
+        ge=1,
+        le=256,
+        description="Processes that decode media.",
+        json_schema_extra=_unit("processes", result=False),
+    )
+    extract_seconds: float = Field(
+        300.0,
+        gt=0,
+        le=3600,
+        description="How long an extractor may take for a reel, its queue included.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    extract_remembered: int = Field(
+        200_000,
+        ge=0,
+        le=100_000_000,
+        description="Reels whose media was looked at and is not looked at again when they come "
+        "again.",
+        json_schema_extra=_unit("reels", result=False),
+    )
+    fetch_file_mb: int = Field(
+        128,
+        ge=1,
+        le=65_536,
+        description="Size of what is fetched, from which on it is refused. Twice `fetch_at_once` "
+        "such files may lie on disk.",
+        json_schema_extra=_unit("MiB", result=False),
+    )
+    fetch_seconds: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="How long one request may take.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    fetch_stall_seconds: float = Field(
+        10.0,
+        gt=0,
+        le=3600,
+        description="How long a server may send nothing.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    fetch_at_once: int = Field(
+        32,
+        ge=1,
+        le=1024,
+        description="Requests at once.",
+        json_schema_extra=_unit("requests", result=False),
+    )
+    fetch_per_host: int = Field(
+        4,
+        ge=1,
+        le=1024,
+        description="Requests at once to one host.",
+        json_schema_extra=_unit("requests", result=False),
+    )
+    fetch_wait_seconds: float = Field(
+        30.0,
+        ge=0,
+        le=3600,
+        description="How long a host that asks to come later (`Retry-After`) is waited for; "
+        "beyond, its reels pass as they came until then.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    fetch_private: str = Field(
+        "",
+        max_length=2_000,
+        description="Networks whose hosts are asked though they are not public, with commas.",
+        json_schema_extra=_unit("", result=False)
+        | {"accepted": "networks such as 10.0.0.0/8, with commas; empty: none"},
+    )
+    fetch_folders: str = Field(
+        "",
+        max_length=10_000,
+        description="Folders whose files `media_url` may name (`file:///…`), with colons; empty: "
+        "none.",
+        json_schema_extra=_unit("paths", result=False),
+    )
+    fetch_cache: str = Field(
+        "",
+        description="Folder that keeps what was fetched; empty: nothing is kept.",
+        json_schema_extra=_unit("path", result=False),
+    )
+    fetch_cache_mb: int = Field(
+        1024,
+        ge=1,
+        le=16_777_216,
+        description="Size of that folder; what was used longest ago goes first.",
+        json_schema_extra=_unit("MiB", result=False),
+    )
+    kafka_enriched: str = Field(
+        "reels.enriched.v1",
+        min_length=1,
+        max_length=249,
+        description="Topic that `groundswell extract` writes to; as `kafka_reels` of a run it is "
+        "what that run reads.",
+        json_schema_extra=_unit("", result=False),
+    )
+    acoustid_key: SecretStr = Field(
+        SecretStr(""),
+        description="Key of AcoustID, to look up titles and artists of sounds; empty: none are "
+        "looked up. Never shown and never written down.",
+        json_schema_extra=_unit("", result=False),
+    )
+    acoustid_url: str = Field(
+        "https://api.acoustid.org/v2/lookup",
+        pattern="^https?://.+",
+        description="Where AcoustID is asked.",
+        json_schema_extra=_unit("URL", result=False) | {"accepted": "`https://HOST/…`"},
     )
 
     serve_host: str = Field(
@@ -562,6 +757,93 @@ class Settings(BaseSettings):
         json_schema_extra=_unit("seconds", result=False),
     )
 
+    models_dir: str = Field(
+        "",
+        description="Folder of the models that features are made with.",
+        json_schema_extra=_unit("folder", result=False)
+        | {"accepted": "a path; empty: `groundswell/models` in the user's cache"},
+    )
+    model_hub: str = Field(
+        "https://huggingface.co",
+        pattern="^https?://",
+        description="Where `groundswell models pull` fetches models: a hub of Hugging Face's kind.",
+        json_schema_extra=_unit("URL", result=False) | {"accepted": "`https://…`"},
+    )
+    model_file_mb: int = Field(
+        4096,
+        ge=1,
+        le=1_048_576,
+        description="Size of one file of a model that is fetched at most.",
+        json_schema_extra=_unit("MiB", result=False),
+    )
+    model_devices: str = Field(
+        "tensorrt,cuda,cpu",
+        pattern="^(tensorrt|cuda|cpu)(,(tensorrt|cuda|cpu))*$",
+        description="What models of ONNX may run on; the first that works is taken.",
+        json_schema_extra=_unit("devices", result=False)
+        | {"accepted": "some of `tensorrt`, `cuda` and `cpu`, with commas"},
+    )
+    model_threads: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Threads of each model on the processor; 0: one a core.",
+        json_schema_extra=_unit("threads", result=False),
+    )
+    visual_model: str = Field(
+        "clip-vit-b-32",
+        pattern=r"^(\w[\w.-]*)?$",
+        description="Model of what reels look like: a name that `groundswell models list` shows.",
+        json_schema_extra=_unit("name", result=False) | {"accepted": "a name; empty: none"},
+    )
+    visual_batch: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Frames that the model gets at once; 0: what is measured to be best, once.",
+        json_schema_extra=_unit("frames", result=False),
+    )
+    categories_file: str = Field(
+        "",
+        description="Descriptions of what reels are about, as in `extractors/categories.toml`.",
+        json_schema_extra=_unit("TOML file", result=False)
+        | {"accepted": "a path; empty: those that come with Groundswell"},
+    )
+    speech_model: str = Field(
+        "whisper-base",
+        pattern=r"^(\w[\w.-]*)?$",
+        description="Model of what is said in reels: a name that `groundswell models list` shows.",
+        json_schema_extra=_unit("name", result=False) | {"accepted": "a name; empty: none"},
+    )
+    speech_seconds: float = Field(
+        60.0,
+        gt=0,
+        le=3600,
+        description="Speech of one reel that is listened to at most.",
+        json_schema_extra=_unit("seconds", result=False),
+    )
+    speech_batch: int = Field(
+        8,
+        ge=1,
+        le=256,
+        description="Chunks of 30 s that the model of speech gets at once.",
+        json_schema_extra=_unit("chunks", result=False),
+    )
+    ocr_frames: int = Field(
+        3,
+        ge=0,
+        le=64,
+        description="Frames of one reel that text is looked for in at most; 0: none.",
+        json_schema_extra=_unit("frames", result=False),
+    )
+    ocr_side: int = Field(
+        768,
+        ge=64,
+        le=2000,
+        description="Longer side that text is looked for at, at most; smaller is quicker.",
+        json_schema_extra=_unit("pixels", result=False),
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -611,6 +893,16 @@ class Settings(BaseSettings):
         form = re.compile("(region|language):[A-Za-z0-9]{1,32}")
         if any(form.fullmatch(one) is None for one in value) or len({*value}) < len(value):
             raise ValueError(SCOPES)
+        return value
+
+    @field_validator("fetch_private")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        try:
+            for one in filter(None, (one.strip() for one in value.split(","))):
+                ip_network(one)
+        except ValueError:
+            raise ValueError(NETWORKS) from None
         return value
 
     @field_validator("windows_h")

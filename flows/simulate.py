@@ -9,7 +9,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from trend.acoustics import chromaprint
 from trend.simulator import Simulation, SimulatorSettings, simulate
+from trend.simulator.fingerprints import Fingerprints
 from trend.simulator.malformed import MALFORMED, malformed_classes
 from trend.simulator.schedule import Line
 from trend.simulator.words import LANGUAGES, ORIGINAL_SOUND, REGIONS
@@ -123,6 +125,8 @@ class _Describer:
         self._case = reels.case.tolist()
         self._metrics = reels.metrics
         self._duration = reels.duration.tolist()
+        seed = simulation.settings.seed
+        self._heard = Fingerprints(seed) if simulation.settings.fingerprints else None
 
     def describe(self, reel: int, observed: str, growth: int) -> dict[str, Any]:
         """Describe one reel, its numbers `growth` times what they were at first."""
@@ -166,6 +170,10 @@ class _Describer:
                 "title": f"{ORIGINAL_SOUND[language]} - {author}",
                 "original": True,
             }
+        if self._heard is not None and "audio" in described:
+            name = described["audio"].pop("audio_id")
+            heard = self._heard.of(name, reel) if sound >= 0 else self._heard.once(reel)
+            described["audio"]["fingerprint"] = chromaprint.text(heard)
         return described
 
     def sentence(self, words: list[int], reel: int) -> str:

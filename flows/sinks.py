@@ -9,6 +9,7 @@ from bytewax.outputs import Sink
 from flows.settings import Settings
 from operators.durable.durable import Place
 from operators.durable.fence import Fence
+from operators.links import Linked
 from schemas.trends import Trend
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 def configured(
     settings: Settings, place: Place | None = None, store: Path | None = None
-) -> list[Sink[tuple[str, Trend]]]:
-    """A sink for each service that is set.
+) -> tuple[list[Sink[tuple[str, Linked]]], list[Sink[tuple[str, Trend]]]]:
+    """A sink for each service that is set: those that take links too, and the others.
 
     `place` is that of the state, whose fence they stand behind. `store` is a SQLite store that the
     run writes too: Redis is filled from the database or from it where it has lost what it had.
@@ -27,12 +28,13 @@ def configured(
     def fence() -> Fence | None:
         return place.fence() if place else None
 
+    stores: list[Sink[tuple[str, Linked]]] = []
     sinks: list[Sink[tuple[str, Trend]]] = []
     if settings.database_url:
         from operators.sinks.postgres import PostgresSink
 
         url = settings.database_url.get_secret_value()
-        sinks.append(PostgresSink(url, fence(), settings.sink_wait_seconds))
+        stores.append(PostgresSink(url, fence(), settings.sink_wait_seconds))
     if settings.redis_url:
         from operators.sinks.redis import RedisSink
 
@@ -45,7 +47,7 @@ def configured(
                 history(settings, store),
             )
         )
-    return sinks
+    return stores, sinks
 
 
 def keeping(settings: Settings) -> "Keeping":

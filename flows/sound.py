@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from extractors.audio import Decoder, MissingError
+from extractors.audio import Decoder
 from extractors.decoding import Limits, UnheardError
 from extractors.fingerprint import fingerprint
+from extractors.media import MissingError
 from flows.errors import UserError
 from flows.settings import Settings, load
 from operators.sounds import Catalogue, CatalogueError, Identified

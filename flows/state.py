@@ -275,9 +275,10 @@ def _asked(job: Job) -> dict[str, object]:
             "given" if job.services else None
         ),
     }
+    settings = affecting_result(job.settings)
     if job.kafka is not None:
         asked["--to-end"] = "given" if job.kafka.to_end else None
-    settings = affecting_result(job.settings)
+        settings.pop("feedback", None)  # a run hears more while it goes on
     return asked | {f"setting {name}": value for name, value in settings.items()}
 
 
@@ -285,4 +286,4 @@ def _shown(value: object) -> str:
     """A value as its user wrote it."""
     if isinstance(value, list):
         return ",".join(map(str, value))
-    return "not given" if value is None else str(value)
+    return "not given" if value in (None, "") else str(value)

@@ -54,6 +54,20 @@ def main() -> None:
         _say(f"{compiled.kernels - 1} kernels compiled, ready")
 
 
+def _heard() -> None:
+    """Have the sound of a reel looked at, as extraction does."""
+    import numpy as np
+
+    from extractors.media import RATE
+    from trend.acoustics.peaks import peaks_of, spectrogram
+    from trend.acoustics.qualities import qualities
+
+    pcm = np.random.default_rng(1).normal(0, 0.1, 8 * RATE).astype(np.float32)
+    power = spectrogram(pcm)
+    peaks_of(power)
+    qualities(pcm, power)
+
+
 def warm() -> None:
     """Have every kernel of the flow in memory."""
     from flows.settings import load
@@ -61,13 +75,20 @@ def warm() -> None:
     from trend.simulator import SimulatorSettings
 
     simulated = SimulatorSettings(
-        seed=1, days=DAYS, reels_per_day=REELS_PER_DAY, pairs=PAIRS, malformed=0.01
+        seed=1,
+        days=DAYS,
+        reels_per_day=REELS_PER_DAY,
+        pairs=PAIRS,
+        malformed=0.01,
+        fingerprints=True,
     )
     settings = load(graph=True)
+    _heard()
     with TemporaryDirectory(prefix="groundswell-") as folder:
         reels = simulate_to(Path(folder), simulated).reels_file
         _flow(settings, reels, Path(folder, "trends.jsonl"))
     _tables(settings)
+    _landmarks()
 
 
 def _flow(settings: Settings, reels: Path, trends: Path) -> None:
@@ -92,6 +113,24 @@ def _tables(settings: Settings) -> None:
     shard: Shard = pickle.loads(pickle.dumps(Shard(of_shard)))
     counts = tables.with_pairs(shard.counts, 0, 1, of_shard)
     tables.with_pairs(counts, 0, counts.pairs.size, of_shard)
+
+
+def _landmarks() -> None:
+    """Have sounds known by landmarks, more than there is room for, and asked for."""
+    import numpy as np
+
+    from trend.acoustics.known import KnownSounds
+    from trend.acoustics.peaks import Peaks
+
+    rng = np.random.default_rng(1)
+    times = np.arange(0, 4000, 16, dtype=np.int32)
+    melodies = [Peaks(times, rng.integers(4000, 9000, 250).astype(np.int32)) for _ in range(12)]
+    known = KnownSounds(most=8, dense=8)
+    for melody in melodies:
+        known.add(melody)
+    known = pickle.loads(pickle.dumps(known))
+    if (found := known.match(melodies[-1])) is not None:
+        known.use(found.sound)
 
 
 def _say(text: str) -> None:

@@ -11,7 +11,7 @@ from bytewax.outputs import Sink
 from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 
-from flows import cluster, logs
+from flows import cluster, feedback, logs
 from flows import job as jobs
 from flows.detect import Ends, build
 from flows.job import STOPPED, Job
@@ -24,7 +24,9 @@ from operators.blocks import Reject
 from operators.durable.durable import Place
 from operators.durable.fence import Fence
 from operators.exchange import Exchange, join
+from operators.feedback import Word
 from operators.kafka import partition_name
+from operators.links import Linked
 from operators.sinks.alerts import AlertsSink
 from operators.sinks.jsonl import TrendsFile
 from operators.sinks.kafka import KafkaDeadLetters, KafkaTrends
@@ -84,6 +86,9 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
     def fence() -> Fence | None:
         return place.fence() if place else None
 
+    def words() -> list[Word]:
+        return feedback.read(Path(job.feedback)) if job.feedback else []
+
     told = None
     if job.alerts and place is not None:
         path = place.folder / outbox.NAME
@@ -94,16 +99,21 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
     rejects: list[Sink[tuple[str, Reject]]] = []
     if job.to:
         trends.append(TrendsFile(Path(job.to), fence()))
-    stores = [Store(Path(job.store), fence())] if job.store else []
+    stores: list[Sink[tuple[str, Linked]]] = []
+    if job.store:
+        stores.append(Store(Path(job.store), fence()))
     if job.rejects:
         rejects.append(RejectsFile(Path(job.rejects), fence()))
     if job.services:
-        trends += configured(settings, place, Path(job.store or ""))
+        more_stores, more_trends = configured(settings, place, Path(job.store or ""))
+        stores += more_stores
+        trends += more_trends
     if job.kafka is None:
         source = FileSource(job.inputs, job.batch_size, board, skew)
         return Ends(
-            source, partitions(job.inputs), trends, rejects, board, stores, shared, alerts=told
-        )
+            source, partitions(job.inputs), trends, rejects, board, stores, shared,
+            alerts=told, words=words,
+        )  # fmt: skip
     connection = connection_of(settings)
     trends.append(KafkaTrends(connection, settings.kafka_trends, settings.kafka_current, fence()))
     letters = settings.kafka_dead_letters
@@ -120,7 +130,7 @@ def _ends(job: Job, settings: Settings, place: Place | None, shared: Exchange | 
     )
     names = [partition_name(topic, number) for number in spans]
     own = keys(topic, [*spans])
-    return Ends(reels, names, trends, rejects, board, stores, shared, own, told)
+    return Ends(reels, names, trends, rejects, board, stores, shared, own, told, words)
 
 
 def mendable(error: BaseException | None, state: str | None = None) -> str | None:

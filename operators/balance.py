@@ -12,10 +12,10 @@ from operators.routing import PLACES, deal, key_at, place_of
 
 READ: Final = 0.28
 """Share of a run's work up to explode, for all partitions together."""
-COUNT: Final = 0.45
-SYNTHESISE: Final = 0.24
-SINKS: Final = 0.03
-COOCCUR: Final = 0.22
+COUNT: Final = 0.39
+SYNTHESISE: Final = 0.31
+SINKS: Final = 0.02
+COOCCUR: Final = 0.19
 """Of the co-occurrence graph, to be added where it is kept."""
 
 

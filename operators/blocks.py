@@ -8,7 +8,7 @@ engine is paid per poll and never per reel.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pickle import PickleBuffer
 from typing import Any, Final, Protocol, SupportsIndex
 
@@ -132,6 +132,18 @@ class Fresh:
     end: bool
     volume: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, VOLUME))
     announce: bool = False  # `closed` moved since the last item, or the partition ended
+
+    def take(self, rows: npt.NDArray[Any]) -> "Fresh":
+        """Return some of the reels, by indices or a mask; the rest stays as it is."""
+        return replace(
+            self,
+            reels=self.reels.take(rows),
+            reel=self.reel[rows],
+            author=self.author[rows],
+            tick=self.tick[rows],
+            apply=self.apply[rows],
+            again=self.again[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba import njit
 
 from operators.blocks import Fresh
-from operators.reels import CAPTION, LANGUAGE, REEL_ID, REGION
+from operators.reels import CAPTION, LANGUAGE, REEL_ID, REGION, VERSION
 from operators.strings import Strings
 from trend import homes
 from trend.engagement import UNKNOWN, engagement, sums
@@ -68,7 +68,7 @@ def reel_ids(fresh: Fresh) -> list[ReelIds]:
         np.ascontiguousarray(reels.starts[new, CAPTION]),
         np.ascontiguousarray(reels.lengths[new, CAPTION]),
     )
-    engaged = engagement(np.ascontiguousarray(reels.numbers[new]))
+    engaged = engagement(np.ascontiguousarray(reels.numbers[new, :VERSION]))
     places = [
         homes.homes(
             reels.data,
@@ -126,6 +126,8 @@ class Known(NamedTuple):
     homes: U32  # [n, 2] region and language (`trend.homes`)
 
 
+_NEVER: Final = int(np.iinfo(np.int32).min)
+"""A tick before all others."""
 _ENGAGED: Final = 6
 """Numbers of `Usual.engaged`, before those of `Usual.homes` in a row of both."""
 
@@ -148,8 +150,10 @@ class Catalogue:
         self._per_tick: Counter[int] = Counter()
         self._usual: dict[int, I64] = {}
         """How the reels of each tick are: a `Usual` in one row."""
-        self._summed: tuple[tuple[int, int], Usual] | None = None
-        """The ticks that were asked for last, and how their reels are."""
+        self._summed: tuple[int, int, I64] | None = None
+        """The first and last tick that were asked for last, and how their reels are."""
+        self._gone = _NEVER
+        """The first tick that was not let go of."""
 
     def add(self, reels: Names) -> None:
         """Take the reels of a poll."""
@@ -163,6 +167,8 @@ class Catalogue:
         for tick, row in zip(ticks.tolist(), np.hstack([engaged, places]), strict=True):
             had = self._usual.get(tick)
             self._usual[tick] = row.copy() if had is None else had + row
+        if self._summed is not None and ticks[0] <= self._summed[1]:
+            self._summed = None
         order = np.argsort(reel)
         place = order.astype(np.int32)
         block = Block(
@@ -190,6 +196,7 @@ class Catalogue:
     def forget(self, tick: int) -> None:
         """Let go of blocks that hold nothing that could be asked for at `tick` or later."""
         oldest = self._oldest(tick)
+        self._gone = max(self._gone, oldest)
         self._blocks = [block for block in self._blocks if block.latest >= oldest]
         for old in [at for at in self._per_tick if at < oldest]:
             del self._per_tick[old], self._usual[old]
@@ -228,13 +235,22 @@ class Catalogue:
     def usual(self, tick: int, last: int, ticks: int) -> Usual:
         """Return how the reels known at `tick` of so many ticks are, `last` the last of these."""
         oldest = max(self._oldest(tick), last - ticks + 1)
-        if self._summed is None or self._summed[0] != (oldest, last):
-            rows = [self._usual[at] for at in range(oldest, last + 1) if at in self._usual]
-            none = np.zeros((1, _ENGAGED + 2 * homes.BUCKETS), np.int64)
-            row = np.array(rows or none).sum(axis=0)
-            usual = Usual(row[:_ENGAGED].reshape(2, -1), row[_ENGAGED:].reshape(2, -1))
-            self._summed = (oldest, last), usual
-        return self._summed[1]
+        if self._summed is None or self._summed[:2] != (oldest, last):
+            self._summed = oldest, last, self._sum(oldest, last)
+        row = self._summed[2]
+        return Usual(row[:_ENGAGED].reshape(2, -1), row[_ENGAGED:].reshape(2, -1))
+
+    def _sum(self, oldest: int, last: int) -> I64:
+        """Sum how the reels of these ticks are, from what was summed last where it holds them."""
+        row: I64 = np.zeros(_ENGAGED + 2 * homes.BUCKETS, np.int64)
+        first, until = oldest, oldest - 1
+        if self._summed is not None and self._gone <= self._summed[0] <= oldest <= self._summed[1]:
+            first, until, row = *self._summed[:2], self._summed[2].copy()
+        for at in range(first, oldest):
+            row -= self._usual.get(at, 0)
+        for at in range(until + 1, last + 1):
+            row += self._usual.get(at, 0)
+        return row
 
     def volume(self, tick: int, ticks: int) -> npt.NDArray[np.int64]:
         """Return the reels in so many ticks, int64[ticks], `tick` first; 0 where none is kept."""

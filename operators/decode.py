@@ -7,6 +7,7 @@ accepts, and a bad line costs only itself.
 See docs/decisions/0001-decode.md for what was measured.
 """
 
+from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from operators.blocks import Decoded, Message, Poll, Reject
 from operators.faults import ERRORS, Fault, judge, too_long
 from operators.reels import NUMBERS, TEXTS, Reels, joined
-from operators.scanner.lines import Columns, Filled, room, scan
+from operators.scanner.lines import Columns, Filled, lines_in, room, scan
 from operators.scanner.memory import SLACK
 from schemas.reels import Audio, Metrics, Reel
 
@@ -63,7 +64,7 @@ def _scan(data: bytes, first: int) -> tuple[Columns, Filled]:
     """Scan all lines; the last ones in a copy, so that bytes follow that may be touched."""
     edge = max(data.rfind(b"\n", 0, max(len(data) - SLACK, 0)) + 1, first)
     lines = np.frombuffer(data, np.uint8)
-    columns = room(len(data), data.count(b"\n"))
+    columns = room(len(data), lines_in(lines))
     before = scan(lines, first, edge, columns, Filled())
     last = data[edge : data.rfind(b"\n") + 1]
     padded = np.frombuffer(last + bytes(SLACK), np.uint8)
@@ -120,14 +121,17 @@ def _texts(reel: Reel) -> list[bytes | None]:
     sound = reel.audio or _SILENCE
     named = (sound.audio_id, sound.title, sound.artist)
     said = (reel.transcript, reel.ocr_text, reel.language, reel.region)
-    texts = (reel.reel_id, reel.author_id, reel.caption, *named, *said)
+    marks = b64encode(sound.landmarks.data).decode() if sound.landmarks else None
+    texts = (reel.reel_id, reel.author_id, reel.caption, *named, *said, sound.fingerprint, marks)
     return [None if text is None else text.encode() for text in texts]
 
 
 def _numbers(reel: Reel) -> list[int]:
     """The numbers of a reel, in the order of `NUMBERS`; -1: null."""
     seen = reel.metrics or _UNSEEN
-    numbers = (reel.author_followers, seen.views, seen.likes, seen.shares, seen.saves)
+    marks = reel.audio.landmarks if reel.audio else None
+    version = marks.version if marks else None
+    numbers = (reel.author_followers, seen.views, seen.likes, seen.shares, seen.saves, version)
     return [-1 if number is None else int(number) for number in numbers]
 
 

@@ -22,6 +22,8 @@ from operators.reels import (
     AUDIO_ID,
     AUTHOR_ID,
     CAPTION,
+    FINGERPRINT,
+    LANDMARKS,
     OCR_TEXT,
     REEL_ID,
     TRANSCRIPT,
@@ -176,11 +178,12 @@ class Dedupe:
 
 def _digests(reels: Reels) -> npt.NDArray[np.uint64]:
     """Hash what gives a reel its signals: caption, hashtags, sound, speech and text on screen."""
+    signals = (CAPTION, AUDIO_ID, TRANSCRIPT, OCR_TEXT, FINGERPRINT, LANDMARKS)
     return digests(
         reels.data,
         reels.starts,
         reels.lengths,
-        (CAPTION, AUDIO_ID, TRANSCRIPT, OCR_TEXT),
+        signals,
         reels.tag_first,
         reels.tag_count,
         reels.tag_starts,

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from operators.catalogue import Catalogue, Known
-from schemas.trends import Trend
+from schemas.trends import Trend, decode, encode
 from trend.crowd import Crowd, crowd
 from trend.kinds import KINDS
 from trend.parts import Bond
@@ -59,6 +60,17 @@ class Linked(NamedTuple):
 
     trend: Trend
     links: tuple[Link, ...] = ()
+
+
+def encode_linked(linked: Linked) -> bytes:
+    """A revision with its links as two lines of JSON."""
+    return encode(linked.trend) + b"\n" + msgspec.json.encode(linked.links)
+
+
+def decode_linked(lines: bytes) -> Linked:
+    """What `encode_linked` has made."""
+    trend, _, links = lines.partition(b"\n")
+    return Linked(decode(trend), msgspec.json.decode(links, type=tuple[Link, ...]))
 
 
 @dataclass(frozen=True, slots=True)

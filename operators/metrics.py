@@ -149,6 +149,30 @@ EVICTED: Final = Metric(
     "when memory was short.",
 )
 
+SOUNDS: Final = Metric("groundswell_sounds", "gauge", (), "Sounds that reels are compared with.")
+RECORDINGS: Final = Metric(
+    "groundswell_recordings",
+    "gauge",
+    ("by",),
+    "Recordings of sounds that reels are compared with, by fingerprints or landmarks.",
+)
+RECORDINGS_EVICTED: Final = Metric(
+    "groundswell_recordings_evicted",
+    "counter",
+    (),
+    "Fingerprints that were let go when memory was short, those used least first.",
+)
+SOUNDS_MERGED: Final = Metric(
+    "groundswell_sounds_merged", "counter", (), "Sounds that proved to be one with an older sound."
+)
+UNHEARD: Final = Metric(
+    "groundswell_reels_unheard",
+    "counter",
+    ("field", "reason"),
+    "Reels whose sound is taken as the platform names it, because the fingerprint or the landmarks "
+    "are broken, short, plain (of silence or one tone) or of another version.",
+)
+
 SINK_SECONDS: Final = Metric(
     "groundswell_sink_write_seconds",
     "histogram",
@@ -224,6 +248,26 @@ OVERFLOWED: Final = Metric(
     "Large items that found no room there and went through sockets.",
 )
 
+EXTRACTED: Final = Metric(
+    "groundswell_extract_reels",
+    "counter",
+    ("outcome",),
+    "Reels that left an extraction: looked_at, failed (nothing of their media could be had), or "
+    "passed (the gate, no media, or they had come before).",
+)
+EXTRACT_FAILED: Final = Metric(
+    "groundswell_extract_failures",
+    "counter",
+    ("error",),
+    "Reels whose media, or a part of it, could not be had, by the class of the error.",
+)
+EXTRACT_SECONDS: Final = Metric(
+    "groundswell_extract_seconds",
+    "histogram",
+    ("stage",),
+    "Time of a reel in a stage: fetch, decode, or an extractor; waiting for it included.",
+)
+
 READY: Final = Metric("groundswell_ready", "gauge", (), "1 while /readyz says so.")
 INFO: Final = Metric("groundswell_info", "gauge", ("version",), "1; the version of Groundswell.")
 STARTED: Final = Metric(
@@ -243,9 +287,11 @@ METRICS: Final = (
     *(READ, READ_BYTES, REJECTED, DUPLICATE, LATE, CLAMPED, COUNTED, LAG, EVENT_TIME, IDLE),
     *(WATERMARK, WATERMARK_AGE, DECIDED),
     *(TRENDS, REVISIONS, FALSE_EXPECTED, FDR, FOLLOWED, CANDIDATES, LIVE, EVICTED),
+    *(SOUNDS, SOUNDS_MERGED, RECORDINGS, RECORDINGS_EVICTED, UNHEARD),
     *(SINK_SECONDS, SINK_WRITTEN, SINK_FAILURES, SINK_UP, ALERTS, ALERTS_WAITING),
     *(STATE, STATE_WRITTEN, STATE_SECONDS, EPOCH),
     *(USED, LIMIT, EXCHANGED, OVERFLOWED),
+    *(EXTRACTED, EXTRACT_FAILED, EXTRACT_SECONDS),
     *(READY, INFO, STARTED, CPU, MEMORY),
 )
 """All there are, as the page lists them."""
@@ -263,6 +309,9 @@ OUTCOMES: Final = ("sent", "failed", "dropped", "stale")
 
 STEPS: Final = {
     "dedupe": "the reels of each partition that were there before",
+    "listen": "reels that wait, and fingerprints that they are compared with",
+    "landmarks": "landmarks that they are compared with",
+    "identify": "the sounds, and reels of new ones",
     "count": "counts of signals",
     "cooccur": "the co-occurrence graph",
     "synthesise": "trends, and the ids of reels",
@@ -276,12 +325,17 @@ BUFFERS: Final = {
         f"sink-{name}": ("items", f"what waits to be written to: {what}")
         for name, what in SINKS.items()
     },
+    "fingerprints": ("bytes", "fingerprints of sounds, a quarter of setting sounds_mb"),
+    "landmarks": ("bytes", "landmarks of sounds, three quarters of setting sounds_mb"),
+    "sound-reels": ("reels", "reels of sounds that are new, setting sounds_reels"),
     "signals": ("bytes", "counts and history of signals, from setting memory_mb"),
     "uses": ("uses", "the log of the last day's uses, from setting memory_mb"),
     "pairs": ("pairs", "(signal, author) pairs, from setting memory_mb"),
     "reel-ids": ("reels", "ids of reels, setting catalogue_reels"),
     "bursting": ("signals", "signals that burst and are followed"),
     "edges": ("edges", "the co-occurrence graph"),
+    "extract-window": ("reels", "under way in an extraction, setting extract_window"),
+    "extract-decoded": ("reels", "with their media in memory, setting extract_decoded"),
 }
 """Values of the label `buffer`: unit, and what it is."""
 

@@ -4,7 +4,7 @@ No step makes a Python string of a text: a column of strings would cost more tha
 of it. The kernels of `trend` read the slices where they are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
@@ -28,11 +28,14 @@ TEXTS: Final = (
     "ocr_text",
     "language",
     "region",
+    "fingerprint",
+    "landmarks",
 )
 """The texts of a reel, in the order of the columns of `Reels.starts` and `Reels.lengths`."""
 
-NUMBERS: Final = ("author_followers", "views", "likes", "shares", "saves")
-"""The numbers of a reel, in the order of the columns of `Reels.numbers`."""
+NUMBERS: Final = ("author_followers", "views", "likes", "shares", "saves", "version")
+"""The numbers of a reel, in the order of the columns of `Reels.numbers`; the version is that of the
+landmarks."""
 
 (
     REEL_ID,
@@ -45,7 +48,10 @@ NUMBERS: Final = ("author_followers", "views", "likes", "shares", "saves")
     OCR_TEXT,
     LANGUAGE,
     REGION,
+    FINGERPRINT,
+    LANDMARKS,
 ) = range(len(TEXTS))
+VERSION: Final = NUMBERS.index("version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,22 @@ class Reels:
         tags = np.repeat(self.tag_first - bounds[:-1], self.tag_count) + np.arange(bounds[-1])
         return self.tag_starts[tags], self.tag_lengths[tags], bounds
 
+    def with_texts(self, column: int, texts: Sequence[bytes | None]) -> "Reels":
+        """Return the same reels with these texts in a column; None: null."""
+        lengths = np.array([-1 if text is None else len(text) for text in texts], np.int32)
+        ends = np.cumsum(np.maximum(lengths, 0), dtype=np.int32) + np.int32(self.data.size)
+        starts, sizes = self.starts.copy(), self.lengths.copy()
+        starts[:, column], sizes[:, column] = ends - np.maximum(lengths, 0), lengths
+        added = np.frombuffer(b"".join(text or b"" for text in texts), np.uint8)
+        data = np.concatenate([self.data, added])
+        return replace(self, data=data, starts=starts, lengths=sizes)
+
+    def without(self, *columns: int) -> "Reels":
+        """Return the same reels with nothing in some columns."""
+        lengths = self.lengths.copy()
+        lengths[:, columns] = -1
+        return replace(self, lengths=lengths)
+
     def packed(self) -> "Reels":
         """Return the same reels in a buffer that holds nothing else."""
         starts, lengths, bounds = self.tags()
@@ -131,18 +153,21 @@ class Reels:
         return Reels, tuple(getattr(packed, field.name) for field in fields(packed))
 
 
-def joined(first: Reels, then: Reels) -> Reels:
-    """Return the reels of both, in this order."""
-    at = np.int32(first.data.size)
-    tag = np.int32(first.tag_starts.size)
+def joined(*parts: Reels) -> Reels:
+    """Return the reels of all parts, in this order."""
+    if not parts:
+        return Reels.none()
+    at = np.cumsum([0, *(part.data.size for part in parts)], dtype=np.int32)
+    tag = np.cumsum([0, *(part.tag_starts.size for part in parts)], dtype=np.int32)
+    numbered = list(zip(parts, at, tag, strict=False))
     return Reels(
-        np.concatenate([first.data, then.data]),
-        np.concatenate([first.starts, then.starts + at]),
-        np.concatenate([first.lengths, then.lengths]),
-        np.concatenate([first.time, then.time]),
-        np.concatenate([first.numbers, then.numbers]),
-        np.concatenate([first.tag_first, then.tag_first + tag]),
-        np.concatenate([first.tag_count, then.tag_count]),
-        np.concatenate([first.tag_starts, then.tag_starts + at]),
-        np.concatenate([first.tag_lengths, then.tag_lengths]),
+        np.concatenate([part.data for part in parts]),
+        np.concatenate([part.starts + at for part, at, _ in numbered]),
+        np.concatenate([part.lengths for part in parts]),
+        np.concatenate([part.time for part in parts]),
+        np.concatenate([part.numbers for part in parts]),
+        np.concatenate([part.tag_first + tag for part, _, tag in numbered]),
+        np.concatenate([part.tag_count for part in parts]),
+        np.concatenate([part.tag_starts + at for part, at, _ in numbered]),
+        np.concatenate([part.tag_lengths for part in parts]),
     )

@@ -4,9 +4,10 @@ A tick is decided when all shards have reported it and all partitions have hande
 its reels. The decision is `trend.synthesis`; here a decided trend gets its words and its numbers.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -17,6 +18,7 @@ from operators.blocks import GRAPH, ONE, SHARDS, shard_name
 from operators.catalogue import Catalogue, ReelIds
 from operators.detect import ShardReport
 from operators.durable.machine import Machine
+from operators.feedback import Word
 from operators.links import Linked, Links, Sight, sight
 from operators.metrics import (
     CANDIDATES,
@@ -65,16 +67,17 @@ class SynthesiseSettings:
 
 @dataclass(frozen=True, slots=True)
 class KnownReels:
-    """What the catalogue knows at a tick; a `trend.known.Known`."""
+    """What the catalogue knows at a tick, for as long as it is decided; a `trend.known.Known`."""
 
     catalogue: Catalogue
     tick: int
     per_hour: int
+    _volumes: dict[int, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     def reels(self, hashes: npt.NDArray[np.uint64]) -> Seen:
         """Return what is known of reels; `hashes` are ascending, each once."""
         found = self.catalogue.known(hashes, self.tick)
-        there = found.there
+        there = slice(None) if found.there.all() else found.there
         return Seen(
             found.author[there],
             found.text[there],
@@ -90,13 +93,17 @@ class KnownReels:
 
     def volume(self, ticks: int) -> npt.NDArray[np.int64]:
         """Return the platform's reels in so many ticks, int64[ticks], this one first."""
-        return self.catalogue.volume(self.tick, ticks)
+        if ticks not in self._volumes:
+            self._volumes[ticks] = self.catalogue.volume(self.tick, ticks)
+        return self._volumes[ticks]
 
 
 class Synthesise:
     """All reports in, revisions of trends out; everything in it can be pickled."""
 
-    def __init__(self, settings: SynthesiseSettings, partitions: Sequence[str]) -> None:
+    def __init__(
+        self, settings: SynthesiseSettings, partitions: Sequence[str], words: Sequence[Word] = ()
+    ) -> None:
         self.settings = settings
         shards = [shard_name(shard) for shard in range(SHARDS)]
         shards += [GRAPH] if settings.graph else []
@@ -118,6 +125,11 @@ class Synthesise:
         self._alive = 0
         """Signals alive in the last tick that was decided."""
         self._decided: int | None = None
+        self._words: list[Word] = []
+        """What people said of trends after the ticks decided, by time."""
+        self._heard = 0
+        """Words so far, in the order they were said."""
+        self.hear(words)
 
     def __call__(self, items: Iterable[Told]) -> list[Linked]:
         """Take what came and return the revisions of the ticks it completed, in order."""
@@ -128,9 +140,9 @@ class Synthesise:
                 self._partitions.take(item.partition, item.closed, item.end)
             else:
                 self._shards.take(item.shard, item.reports.through + 1, end=False)
-                self._note_live(item)
-                reports.append(item.reports)
-        self._take(reports)
+                reports.append(item)
+        self._note_live(reports)
+        self._take([item.reports for item in reports])
         through = [marks.through() for marks in (self._shards, self._partitions)]
         if through[0] is None or through[1] is None:
             return []
@@ -139,6 +151,13 @@ class Synthesise:
     def know(self, partitions: Sequence[str]) -> bool:
         """Wait for partitions that came later too; say whether there are such."""
         return self._partitions.know(partitions)
+
+    def hear(self, words: Sequence[Word]) -> bool:
+        """Take all that was ever said, of which more is known by now; say whether it is more."""
+        more = words[self._heard :]
+        self._heard = max(len(words), self._heard)
+        self._words = sorted([*self._words, *more], key=lambda word: word.at_s)
+        return bool(more)
 
     def sizes(self) -> Sizes:
         """How far it is, and how full."""
@@ -154,12 +173,21 @@ class Synthesise:
             (LIMIT, ("reel-ids",)): self.settings.catalogue_reels,
         }
 
-    def _note_live(self, item: ShardReport) -> None:
-        live = self._live[item.shard]
-        for tick, now in item.reports.live.tolist():
-            self._changes[tick] += now - live
-            live = now
-        self._live[item.shard] = live
+    def _note_live(self, items: list[ShardReport]) -> None:
+        """Note by how much the signals alive in each shard change, and at which ticks."""
+        told = [item for item in items if item.reports.live.size]
+        if not told:
+            return
+        ticks, live = np.concatenate([item.reports.live for item in told]).T
+        changes = np.diff(live, prepend=0)
+        at = 0
+        for item in told:
+            changes[at] = live[at] - self._live[item.shard]
+            at += len(item.reports.live)
+            self._live[item.shard] = int(live[at - 1])
+        found, group = np.unique(ticks, return_inverse=True)
+        sums = np.bincount(group, weights=changes).astype(np.int64)
+        self._changes.update(dict(zip(found.tolist(), sums.tolist(), strict=True)))
 
     def _take(self, reports: list[ShardReports]) -> None:
         """Keep reports until their ticks are decided."""
@@ -178,6 +206,7 @@ class Synthesise:
             self._alive += self._changes.pop(tick, 0)
             reports = self._reports.pop(tick, None)
             if reports is not None:
+                self._listen((tick + 1) * self.settings.synthesis.tick_seconds)
                 known = KnownReels(self._catalogue, tick, self._ticks_per_hour)
                 revised = self._synthesis.tick(tick, reports, max(self._alive, 1), known)
                 if revised:
@@ -188,6 +217,14 @@ class Synthesise:
             self._catalogue.forget(through)
             self._links.keep(self._synthesis.trends)
         return revisions
+
+    def _listen(self, until_s: int) -> None:
+        """Take what was said before a time."""
+        if not self._words or self._words[0].at_s >= until_s:
+            return
+        count = bisect_left(self._words, until_s, key=lambda word: word.at_s)
+        said, self._words = self._words[:count], self._words[count:]
+        self._synthesis.hear([(word.trend_id, word.real, word.noise) for word in said])
 
     def _rhythm(self, known: KnownReels) -> F64:
         """Return the platform's rhythm over the day before a tick."""
@@ -315,8 +352,10 @@ def _time(seconds: int) -> datetime:
 class Synthesising(Machine[Told, Linked]):
     """`Synthesise` as a machine under one key."""
 
-    def __init__(self, settings: SynthesiseSettings, partitions: Sequence[str]) -> None:
-        self._synthesise = Synthesise(settings, partitions)
+    def __init__(
+        self, settings: SynthesiseSettings, partitions: Sequence[str], words: Sequence[Word] = ()
+    ) -> None:
+        self._synthesise = Synthesise(settings, partitions, words)
 
     def key_of(self, value: Told) -> str:
         """The one key."""
@@ -325,6 +364,10 @@ class Synthesising(Machine[Told, Linked]):
     def know(self, partitions: Sequence[str]) -> bool:
         """Wait for partitions that came later too; say whether there are such."""
         return self._synthesise.know(partitions)
+
+    def hear(self, words: Sequence[Word]) -> bool:
+        """Take what people said since too; say whether there is such."""
+        return self._synthesise.hear(words)
 
     def sizes(self) -> Sizes:
         """How far it is, and how full."""

@@ -35,6 +35,10 @@ class Watermarks:
         if end:
             self._ended.add(partition)
 
+    def ended(self) -> bool:
+        """Return whether all partitions have ended."""
+        return len(self._ended) == len(self._closed)
+
     def through(self) -> int | None:
         """Return the last tick that is complete in all partitions, or None where there is none."""
         open_ones = [at for name, at in self._closed.items() if name not in self._ended]

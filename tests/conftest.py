@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.processes import none_left
 from tests.services.broker import Broker, Given, MissingError, running
 from tests.services.postgres import database, postgres
 from tests.services.redis import redis, redis_server
@@ -15,6 +16,13 @@ __all__ = ["database", "postgres", "redis", "redis_server"]
 # The build machine is shared and slow at times: a deadline an example would only measure that.
 settings.register_profile("groundswell", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("groundswell")
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    """Stop what a test has started and not stopped."""
+    with none_left():
+        yield
 
 
 @pytest.fixture(scope="session")

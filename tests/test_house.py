@@ -13,7 +13,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("schemas", "trend", "extractors", "operators", "flows", "api", "deploy")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 VAGUE = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
-HEAVY = ("polars", "numba", "numpy", "scipy", "bytewax", "rich", "fastapi", "uvicorn", "av")
+HEAVY = (
+    "polars", "numba", "numpy", "scipy", "bytewax", "rich", "fastapi", "uvicorn", "av", "httpx",
+    "PIL", "onnxruntime", "tokenizers", "faster_whisper", "rapidocr", "torch",
+)  # fmt: skip
 
 
 def named(path: Path) -> str:

@@ -2,7 +2,8 @@
 
 A candidate is asked about when its authors have grown by `takeoff.STEP`, and when it first surely
 bursts (`takeoff.CERTAIN`). It is told when the `Learner` finds it likely enough, or when it surely
-bursts and is large already (`takeoff.is_large`).
+bursts and is large already (`takeoff.is_large`). What people say of alerts (`trend.feedback`)
+counts in both.
 `takeoff.HORIZON_H` hours after it was first asked about, what became of it is learned.
 
 All of it happens at ticks, in the order of the trends' numbers and of their ids.
@@ -15,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from trend import takeoff
+from trend.feedback import Feedback
 from trend.followed import DAY_H, Followed
 from trend.known import Known
-from trend.learner import Learner
+from trend.learner import Learner, log_odds_of, more_likely
 from trend.trends import Trend
 
 F64 = npt.NDArray[np.float64]
@@ -51,6 +53,7 @@ class Candidates:
         self, fdr: float, prior: takeoff.Prior, ticks_per_hour: int, windows_h: tuple[int, ...]
     ) -> None:
         self.learner = Learner(fdr)
+        self.feedback = Feedback()
         self._prior = prior
         self._ticks_per_hour = ticks_per_hour
         self._shortest_h = windows_h[0]
@@ -106,18 +109,26 @@ class Candidates:
         x = self._features(trend, row, followed, started, tick, known, volume)
         log_odds, engaged = takeoff.said(self._prior, x)
         z = self.learner.regressors(log_odds, float(x[0]), engaged)
-        trend.probability = self.learner.probability(z)
+        likely = self.learner.probability(z)
+        kinds = [one.kind for one in trend.signals.values()]
+        signals = _signals_of(trend)
+        seen = self.feedback.seen(x, signals, kinds)
+        trend.probability = more_likely(likely, self.feedback.adds(seen))
         candidate = self._open.get(trend.id)
         if candidate is not None:
             candidate.asked.append(z)
         hourly = int(columns.authors[row, 0]) / self._shortest_h
-        unlikely = takeoff.is_given(x) and trend.probability < takeoff.UNLIKELY
+        unlikely = trend.probability < takeoff.UNLIKELY
+        # The shape of its growth alone is no reason to doubt what is large.
+        unlikely &= takeoff.is_given(x) or likely >= takeoff.UNLIKELY
         times = takeoff.FAR_LARGER if unlikely else 1.0
         large = takeoff.is_large(authors / times, hourly / times, float(volume[:day].sum()))
         if large and trend.q_value <= takeoff.CERTAIN:
             trend.probability = 1.0
-            return True
-        return self.learner.tells(trend.probability)
+        elif not self.learner.tells(trend.probability):
+            return False
+        self.feedback.told(trend.id, seen, log_odds_of(likely), signals)
+        return True
 
     def _features(
         self,
@@ -143,3 +154,9 @@ class Candidates:
             (before + 0.5) / (lately + 0.5),
             trend.together(row),
         )
+
+
+def _signals_of(trend: Trend) -> list[int]:
+    """Return the hashes of a trend's signals, and of what its communities consist of."""
+    every = trend.signals.values()
+    return sorted({*trend.signals, *(part.hash for one in every for part in one.parts)})

@@ -35,32 +35,37 @@ PAIR_LOAD: Final = 0.7
 _NEVER: Final = np.iinfo(np.int64).max
 
 
-def order_of(rows: Records, through: int) -> I64:
+def order_of(rows: Records, first: int, through: int) -> tuple[I64, I64]:
     """Return the order of the rows that take effect by `through`: by that tick, signal and reel.
 
     Numbers are sorted whose top bits are the tick and most of the signal's and whose low bits say
     which row it is; then the few rows with equal top bits. A sort by three keys takes five times as
     long.
+
+    Args:
+        first: the first tick at which any of them does.
+
+    Returns:
+        That order, and the rows that take effect later, the last first.
     """
-    keys = np.empty(rows.size, np.uint64)
+    keys, order = np.empty(rows.size, np.uint64), np.empty(rows.size, np.int64)
     low_bits = rows.size.bit_length()
-    due = _sort_keys(rows, through, low_bits, keys)
+    tick_bits = max(through - first, 0).bit_length()
+    due = _sort_keys(rows, first, through, tick_bits, low_bits, keys, order)
     keys = keys[:due]
     keys.sort()
-    order = np.empty(due, np.int64)
     _order(rows, keys, low_bits, order)
-    return order
+    return order[:due], order[due:]
 
 
 @kernel
-def _sort_keys(rows: Records, through: Int, low_bits: Int, keys: U64) -> Int:
-    """Write the keys of the rows that take effect by `through`; return how many they are."""
-    first = last = np.int64(through)
-    for i in range(rows.size):
-        first = min(first, np.int64(rows[i].apply))
-    tick_bits = 0
-    while (last - first) >> tick_bits:
-        tick_bits += 1
+def _sort_keys(
+    rows: Records, first: Int, through: Int, tick_bits: Int, low_bits: Int, keys: U64, later: I64
+) -> Int:
+    """Write the keys of the rows that take effect by `through`; return how many they are.
+
+    The others are written to `later`, from its end on.
+    """
     due = 0
     for i in range(rows.size):
         if rows[i].apply <= through:
@@ -69,6 +74,8 @@ def _sort_keys(rows: Records, through: Int, low_bits: Int, keys: U64) -> Int:
                 key |= np.uint64(rows[i].apply - first) << np.uint64(64 - tick_bits)
             keys[due] = (key >> np.uint64(low_bits) << np.uint64(low_bits)) | np.uint64(i)
             due += 1
+        else:
+            later[rows.size - 1 - (i - due)] = i
     return due
 
 
@@ -121,29 +128,34 @@ def join(rows: Records, joined: Records, label_at: int) -> None:
 
 
 @kernel
-def waiting(rows: Records, through: Int) -> tuple[Int, Int]:
-    """Return the bytes of the labels of the rows of later ticks, and the first of these ticks."""
-    label_bytes = np.int64(0)
-    earliest = np.int64(_NEVER)
+def earliest(rows: Records) -> Int:
+    """Return the first tick at which any of the rows takes effect."""
+    first = np.int64(_NEVER)
     for i in range(rows.size):
-        if rows[i].apply > through:
-            label_bytes += rows[i].label_len
-            earliest = min(earliest, np.int64(rows[i].apply))
-    return label_bytes, earliest
+        first = min(first, np.int64(rows[i].apply))
+    return first
 
 
 @kernel
-def leave(rows: Records, labels: U8, through: Int, left: Records, left_labels: U8) -> None:
-    """Copy the rows of later ticks than `through`, and their labels."""
-    count = at = 0
-    for i in range(rows.size):
-        if rows[i].apply > through:
-            left[count] = rows[i]
-            left[count].label_at = at
-            for b in range(rows[i].label_len):
-                left_labels[at + b] = labels[rows[i].label_at + b]
-            at += rows[i].label_len
-            count += 1
+def label_bytes(rows: Records, those: I64) -> Int:
+    """Return the bytes of the labels of those rows."""
+    size = np.int64(0)
+    for i in those:
+        size += rows[i].label_len
+    return size
+
+
+@kernel
+def leave(rows: Records, labels: U8, those: I64, left: Records, left_labels: U8) -> None:
+    """Copy those rows, the last first, and their labels."""
+    at = 0
+    for count in range(those.size):
+        row = rows[those[those.size - 1 - count]]
+        left[count] = row
+        left[count].label_at = at
+        for b in range(row.label_len):
+            left_labels[at + b] = labels[row.label_at + b]
+        at += row.label_len
 
 
 @kernel

@@ -43,7 +43,7 @@ from trend.layout import (
     Int,
     Records,
 )
-from trend.pairs import first_place, pair_is_new, pair_key
+from trend.pairs import first_place, next_place, pair_is_new, pair_key
 from trend.rings import Moment, moment
 from trend.signals import SHARD_BITS
 
@@ -52,18 +52,17 @@ LEAD: Final = 16
 
 
 @inlined
-def _first_slot(slots: I32, key: np.uint64) -> Int:
+def _first_slot(slots: I32, key: np.uint64) -> np.uint64:
     """Return the slot where a row is looked for first, by the hash's bits below the shard's."""
-    top = (key << np.uint64(SHARD_BITS)) >> np.uint64(32)
-    return np.int64((top * np.uint64(slots.size)) >> np.uint64(32))
+    return first_place(key << np.uint64(SHARD_BITS), slots.size)
 
 
 @inlined
-def slot_of(slots: I32, signals: Records, key: np.uint64) -> Int:
+def slot_of(slots: I32, signals: Records, key: np.uint64) -> np.uint64:
     """Return the slot that holds `key`'s row, or the free one where it would go."""
     at = _first_slot(slots, key)
-    while slots[at] != 0 and signals[slots[at] - 1].key != key:
-        at = at + 1 if at + 1 < slots.size else 0
+    while slots[at] != 0 and signals[np.uint64(slots[at] - 1)].key != key:
+        at = next_place(at, slots.size)
     return at
 
 

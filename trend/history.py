@@ -167,10 +167,13 @@ def authors_since(c: Counts, row: Int, which: Int, sums: I64, start: Int, author
     bound = sums[0, start]
     found = np.int64(0)
     page, at = newest(c, row, which)
+    oldest, first = c.chains[row, which].oldest, c.chains[row, which].start
     while page != NONE:
-        stop = c.chains[row, which].start if page == c.chains[row, which].oldest else 0
-        while at >= stop:
-            entry = c.pages[page, at]
+        stop = np.uint64(first if page == oldest else 0)
+        here, after = np.uint64(page), np.uint64(at + 1)
+        while after > stop:
+            after -= np.uint64(1)
+            entry = c.pages[here, after]
             while entry >> PLACE < bound:
                 authors[w] = found
                 w += 1
@@ -178,8 +181,7 @@ def authors_since(c: Counts, row: Int, which: Int, sums: I64, start: Int, author
                     return
                 bound = sums[w, start]
             found += authors_in(entry)
-            at -= 1
-        page, at = np.int64(c.links[page, OLDER]), np.int64(PAGE - 1)
+        page, at = np.int64(c.links[here, OLDER]), np.int64(PAGE - 1)
     authors[w:] = found
 
 

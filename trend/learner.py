@@ -45,7 +45,7 @@ class Learner:
 
     def __init__(self, fdr: float) -> None:
         self.fdr = fdr
-        self.threshold = _log_odds(1.0 - min(_FROM * fdr, 0.75))
+        self.threshold = log_odds_of(1.0 - min(_FROM * fdr, 0.75))
         self._mean = _PRIOR_MEAN.copy()
         self._prior = np.diag(_PRIOR_DEVIATION**-2.0)
         self._precision = self._prior.copy()
@@ -62,7 +62,7 @@ class Learner:
         """Say whether that is enough for an alert, and if so move the threshold."""
         if self.fdr >= 1.0:
             return True
-        if _log_odds(probability) < self.threshold:
+        if log_odds_of(probability) < self.threshold:
             return False
         step = _RATE * (1.0 - probability - self.fdr) / self.fdr
         self.threshold += min(max(step, -_STEP), _STEP)
@@ -82,6 +82,19 @@ class Learner:
             self._mean += np.linalg.solve(self._precision, weight * (float(took_off) - p) * z)
 
 
-def _log_odds(p: float) -> float:
+def more_likely(p: float, log_odds: float) -> float:
+    """Return a probability to whose log-odds something is added; 0 leaves it as it is.
+
+    Example:
+        >>> more_likely(0.7, 0.0), round(more_likely(0.5, -1.0), 3)
+        (0.7, 0.269)
+    """
+    if log_odds == 0.0:
+        return p
+    return 1.0 / (1.0 + math.exp(-(log_odds_of(p) + log_odds)))
+
+
+def log_odds_of(p: float) -> float:
+    """Return the log-odds of a probability, finite."""
     p = min(max(p, 1e-12), 1.0 - 1e-12)
     return math.log(p / (1.0 - p))

@@ -24,9 +24,16 @@ def pair_key(signal: np.uint64, author: np.uint64) -> np.uint64:
 
 
 @inlined
-def first_place(key: np.uint64, size: Int) -> Int:
+def first_place(key: np.uint64, size: Int) -> np.uint64:
     """Return where a pair would be in a table of so many places: by the top bits of its hash."""
-    return np.int64(((key >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32))
+    return ((key >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32)
+
+
+@inlined
+def next_place(at: np.uint64, size: Int) -> np.uint64:
+    """Return the place after one. Unsigned, so that no index has to be tested for its sign."""
+    after = at + np.uint64(1)
+    return after if after < np.uint64(size) else np.uint64(0)
 
 
 @inlined
@@ -43,7 +50,7 @@ def pair_is_new(
     key = pair_key(signal, author)
     at = first_place(key, pairs.size)
     while pairs[at].key != 0 and pairs[at].key != key:
-        at = at + 1 if at + 1 < pairs.size else 0
+        at = next_place(at, pairs.size)
     last = np.int64(pairs[at].tick)
     new = 1
     if pairs[at].key == 0:
@@ -86,7 +93,7 @@ def insert(pairs: Records, after: Int, table: Records) -> Int:
         if pairs[i].key != 0 and pairs[i].tick > after:
             at = first_place(pairs[i].key, table.size)
             while table[at].key != 0:
-                at = at + 1 if at + 1 < table.size else 0
+                at = next_place(at, table.size)
             table[at].key = pairs[i].key
             table[at].tick = pairs[i].tick
             count += 1
@@ -94,28 +101,20 @@ def insert(pairs: Records, after: Int, table: Records) -> Int:
 
 
 @kernel
-def forget(pairs: Records, after: Int) -> Int:
-    """Forget the pairs of ticks up to `after`, in place; return how many are left.
+def forget(pairs: Records, after: Int, room: Records) -> Int:
+    """Forget the pairs of ticks up to `after`; return how many are left.
 
-    From a free place on each pair is taken out and, if it stays, put back: where it was, or nearer
-    to its first place.
+    The others are copied to `room` and put back in the order in which they stood, which is nearly
+    that of their first places: so the table is passed twice from front to back, without a branch
+    that depends on what is there.
+
+    Args:
+        room: for all pairs, and one more.
     """
-    free = np.int64(0)
-    while pairs[free].key != 0:
-        free += 1
-    count = 0
+    count = np.int64(0)
     for i in range(pairs.size):
-        old = free + i if free + i < pairs.size else free + i - pairs.size
-        key, tick = pairs[old].key, pairs[old].tick
-        if key == 0:
-            continue
-        pairs[old].key = 0
-        pairs[old].tick = 0
-        if tick > after:
-            at = first_place(key, pairs.size)
-            while pairs[at].key != 0:
-                at = at + 1 if at + 1 < pairs.size else 0
-            pairs[at].key = key
-            pairs[at].tick = tick
-            count += 1
-    return count
+        room[count].key, room[count].tick = pairs[i].key, pairs[i].tick
+        count += np.int64(pairs[i].key != 0) & np.int64(pairs[i].tick > after)
+        pairs[i].key = 0
+        pairs[i].tick = 0
+    return insert(room[:count], after, pairs)

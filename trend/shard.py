@@ -99,7 +99,7 @@ class Shard:
             volume: records with the fields apply, tick (int32), reels (int64).
         """
         if rows.size:
-            self._waiting.append((rows, labels, int(closing.waiting(rows, _NEVER)[1])))
+            self._waiting.append((rows, labels, int(closing.earliest(rows))))
         if volume.size:
             self._volume.append(volume)
 
@@ -137,8 +137,9 @@ class Shard:
         windows = np.array(settings.windows_h, np.int64)
         if self._is_idle(through):
             return [_nothing(through, windows.size)]
+        first = min((earliest for _, _, earliest in self._waiting), default=through)
         rows, labels = self._joined()
-        order = closing.order_of(rows, through)
+        order, later = closing.order_of(rows, first, through)
         volume = self._take_volume(through)
         touched = np.empty(order.size, np.int32)
         sums = np.zeros((windows.size, VOLUMES), np.int64)
@@ -168,7 +169,7 @@ class Shard:
             )
             if status == closing.FINISHED:
                 reports.append(_copy(out, through))
-                self._waiting = _left(rows, labels, order.size, through)
+                self._waiting = _left(rows, labels, later)
                 return reports
             if status == closing.NEED_REPORTS:
                 if out.used.any():
@@ -227,15 +228,14 @@ class Shard:
             tables.clean(c, tick, settings)
 
 
-def _left(rows: Records, labels: U8, taken: int, through: int) -> list[tuple[Records, bytes, int]]:
-    """Return the rows that wait for later ticks than `through`, with their labels."""
-    if taken == rows.size:
+def _left(rows: Records, labels: U8, later: I64) -> list[tuple[Records, bytes, int]]:
+    """Return the rows that take effect later, of which the last is first, with their labels."""
+    if not later.size:
         return []
-    left = np.empty(rows.size - taken, USE)
-    label_bytes, earliest = closing.waiting(rows, through)
-    left_labels = np.empty(label_bytes, np.uint8)
-    closing.leave(rows, labels, through, left, left_labels)
-    return [(left, left_labels.tobytes(), int(earliest))]
+    left = np.empty(later.size, USE)
+    left_labels = np.empty(closing.label_bytes(rows, later), np.uint8)
+    closing.leave(rows, labels, later, left, left_labels)
+    return [(left, left_labels.tobytes(), int(closing.earliest(left)))]
 
 
 class _ReportRoom:

@@ -92,6 +92,10 @@ class Synthesis:
         """Return how many signals are known, of `MAX_SIGNALS`."""
         return len(self._signals)
 
+    def hear(self, words: list[tuple[str, int, int]]) -> None:
+        """Take what people said of trends, see `trend.feedback`."""
+        self.candidates.feedback.hear(words)
+
     def tick(
         self,
         tick: int,
@@ -117,26 +121,21 @@ class Synthesis:
 
     def _take(self, tick: int, reports: ShardReports, at: slice) -> I64:
         """Update the signals with their reports; return the rows of those with news."""
-        keys, numbers = reports.signal[at], reports.numbers[at]
-        rows = self._followed.rows(keys)
-        detailed = numbers[:, bursts.LABEL_LEN] > 0
-        new = (rows == NONE) & detailed & (numbers[:, bursts.BURST] > 0)
-        for i in np.flatnonzero(new).tolist() if new.any() else ():
-            key, told = int(keys[i]), numbers[i].tolist()
-            rows[i] = self._followed.add(key, told[bursts.KIND], told[bursts.ONSET])
-            self._signals[key] = _named(key, told, reports.labels, int(rows[i]))
-        news = self._followed.take(reports, at, rows, tick, self._hour(tick))
-        detailed &= rows != NONE
-        for key, told in zip(keys[detailed].tolist(), numbers[detailed].tolist(), strict=True):
+        taken = self._followed.take(reports, at, tick, self._hour(tick))
+        keys, numbers = reports.signal[taken.detailed], reports.numbers[taken.detailed]
+        details = zip(keys.tolist(), numbers.tolist(), taken.rows.tolist(), strict=True)
+        for key, told, row in details:
+            signal = self._signals.get(key)
+            if signal is None:
+                signal = self._signals[key] = _named(key, told, reports.labels, row)
             first, size = told[bursts.SAMPLE_AT], told[bursts.SAMPLE_LEN]
             hashes = reports.samples[first : first + size].copy()
-            signal = self._signals[key]
             signal.detail(hashes, sampled=told[bursts.SAMPLED] > 0)
             if signal.kind == COMMUNITY:
                 signal.parts, signal.bonds = _parts(told, reports.labels)
             if key in self._owner:
                 self.trends[self._owner[key]].changed()
-        return rows[news]
+        return taken.news
 
     def _hour(self, tick: int) -> int:
         return tick * self.settings.tick_seconds // 3600
@@ -329,19 +328,21 @@ class Synthesis:
         self._forgotten = self._hour(tick)
         followed = bursts.TRACKED_DAYS * 86_400 + FORGET_H * 3600
         limit = tick - followed // self.settings.tick_seconds
-        for key in self._followed.quiet_since(limit):
-            self._drop(key)
+        self._drop(self._followed.quiet_since(limit))
         if len(self._signals) > MAX_SIGNALS:
             signals = self._followed.columns.signals
             loose = signals[(signals["trend"] == NONE) & (signals["burst_tick"] < bursts.NEVER)]
             over = len(self._signals) - MAX_SIGNALS
-            for key in np.sort(loose, order=("burst_tick", "key"))["key"][:over].tolist():
-                self._drop(key)
+            self._drop(np.sort(loose, order=("burst_tick", "key"))["key"][:over].tolist())
 
-    def _drop(self, key: int) -> None:
-        """Forget a signal, and its trend if it was the only one there."""
-        signal = self._signals.pop(key)
-        self._followed.remove(key)
+    def _drop(self, keys: list[int]) -> None:
+        """Forget signals, and trends that have no other."""
+        self._followed.remove(keys)
+        for key in keys:
+            self._leave(key, self._signals.pop(key))
+
+    def _leave(self, key: int, signal: Signal) -> None:
+        """Have a signal's trend forget it."""
         owner = self._owner.pop(key, None)
         if owner is None:
             return

@@ -124,7 +124,8 @@ def with_pairs(c: Counts, tick: int, coming: int, settings: ShardSettings) -> Co
     At the limit of the budget the oldest are forgotten, by whole ticks.
     """
     after = tick - pairs.KEPT_DAYS * (c.volume.size - 1)
-    kept = c.n[k.PAIRS] = int(pairs.forget(c.pairs, after))
+    copies = np.empty(int(c.n[k.PAIRS]) + 1, k.PAIR)
+    kept = c.n[k.PAIRS] = int(pairs.forget(c.pairs, after, copies))
     size = c.pairs.size
     wanted = int((kept + coming) / _PAIRS_AFTER)
     if wanted > size:

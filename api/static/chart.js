@@ -8,7 +8,7 @@ const PLOT = { left: 46, right: 16, top: 18, bottom: 46 };
 const STEPS_H = [1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 672];
 
 // Round values from 0 to a little over `top`.
-function ticksTo(top, count = 4) {
+function ticksTo(top, count = 5) {
   const rough = top / count;
   const power = 10 ** Math.floor(Math.log10(Math.max(rough, 0.1)));
   const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough);
@@ -45,7 +45,9 @@ export function chart(trend, days, width) {
   const ahead = trend.forecast.map((point) => ({ ...point, at: Date.parse(point.t) }));
   if (!points.length) return el("p", { class: "quiet" }, "–");
   const from = points[0].at, to = (ahead.length ? ahead[ahead.length - 1] : points[points.length - 1]).at + HOUR / 2;
-  const top = 1.06 * Math.max(2, ...points.map((one) => Math.max(one.reels, usual(one.expected)[1])), ...ahead.map((one) => one.high));
+  const known = Math.max(2, ...points.map((one) => Math.max(one.reels, usual(one.expected)[1])), ...ahead.map((one) => one.reels));
+  // What might come shall not make small what has come: the upper end of its range may leave the picture.
+  const top = 1.06 * Math.max(known, Math.min(1.5 * known, Math.max(0, ...ahead.map((one) => one.high))));
   const x = (at) => PLOT.left + ((at - from) / (to - from)) * (width - PLOT.left - PLOT.right);
   const y = (value) => height - PLOT.bottom - (value / top) * (height - PLOT.top - PLOT.bottom);
   const mark = (list, value) => list.map((one) => [x(one.at), y(value(one))]);
@@ -65,7 +67,7 @@ export function chart(trend, days, width) {
   if (ahead.length) {
     const now = Date.parse(trend.event_time);
     layers.push(
-      svg("path", { class: "ahead", d: areaPath(mark(ahead, (one) => one.high), mark(ahead, (one) => one.low)) }),
+      svg("path", { class: "ahead", d: areaPath(mark(ahead, (one) => Math.min(one.high, top)), mark(ahead, (one) => one.low)) }),
       svg("path", { class: "forecast", d: linePath(mark(ahead, (one) => one.reels)) }),
       svg("line", { class: "now", x1: x(now), x2: x(now), y1: PLOT.top, y2: height - PLOT.bottom }));
   }

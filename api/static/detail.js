@@ -5,7 +5,7 @@ import { chart, legend, tableOf } from "./chart.js";
 import { together } from "./graph.js";
 import { kindMark, stageMark, stagePill } from "./marks.js";
 import { isReport, judge, rename } from "./source.js";
-import { moment, percent, reason, say, short, span, times, whole } from "./words.js";
+import { moment, percent, reason, say, short, span, times, where, whole } from "./words.js";
 
 const RANGES = [[2, "range2"], [7, "range7"], [0, "range_all"]];
 const shown = { days: 7 };
@@ -18,6 +18,7 @@ export function detail(trend, overview, now) {
     el("div", { class: "head" },
       el("div", {}, el("h1", {}, told(name, 120)),
         el("p", { class: "under" }, stagePill(trend.stage), el("span", { class: "kind" }, kindMark(trend.kind), say(trend.kind)),
+          ...trend.scopes.filter((scope) => scope !== "global").map((scope) => el("span", { class: "scope" }, told(where(scope), 40))),
           el("span", {}, say("started", moment(trend.started_at))), el("span", {}, say("alerted", moment(told_at))))),
       el("div", { class: "asides" }, judging(trend, overview), renaming(trend, overview))),
     trend.named?.summary ? el("p", { class: "told" }, told(trend.named.summary, 500)) : "",

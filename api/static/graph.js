@@ -22,6 +22,7 @@ export function together(trend, width) {
     .filter((one) => one.a !== undefined && one.b !== undefined);
   const most = Math.max(...members.map((one) => one.reels), 1), heaviest = Math.max(...links.map((one) => one.reels), 1);
   const radius = members.map((one) => 8 + 17 * Math.sqrt(one.reels / most));
+  const most_said = members.length < 5 ? 30 : 20;
   const spots = settled(members.length, links, width, height, radius);
   const lines = links.map((one) => {
     const title = say("link", plain(members[one.a].label), plain(members[one.b].label), whole(one.reels));
@@ -33,7 +34,7 @@ export function together(trend, width) {
     return svg("g", { class: `node kind-${one.kind}`, transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})` },
       svg("title", {}, `${label}: ${say(one.kind)}, ${whole(one.reels)} ${say("reels")}`),
       svg("path", { d: SHAPES[one.kind]?.(radius[index]) ?? SHAPES.sound(radius[index]) }),
-      svg("text", { y: radius[index] + 15, "text-anchor": "middle", direction: "ltr" }, label.length > 20 ? label.slice(0, 19) + "…" : label));
+      svg("text", { y: radius[index] + 15, "text-anchor": "middle", direction: "ltr" }, label.length > most_said ? label.slice(0, most_said - 1) + "…" : label));
   });
   const words = links.length ? links.map((one) => say("link", plain(members[one.a].label), plain(members[one.b].label), short(one.reels))).join("; ") : say("links_unknown");
   return svg("svg", { class: "graph", viewBox: `0 0 ${width} ${height}`, width, height, role: "img" }, svg("title", {}, words), ...lines, ...shapes);

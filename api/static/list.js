@@ -3,12 +3,13 @@ import { arrange, el, plain, svg, told } from "./dom.js";
 import { addressOf, filtered, go, place } from "./address.js";
 import { kindMark, sparkline, stageMark, stagePill } from "./marks.js";
 import { isReport, queryOf } from "./source.js";
-import { moment, reason, say, short, span, times, whole } from "./words.js";
+import { moment, reason, say, short, span, times, where, whole } from "./words.js";
 
 const STAGE_NAMES = ["emerging", "peaking", "fading", "evergreen"];
 const KIND_NAMES = ["challenge", "sound", "hashtag", "phrase", "format"];
 const SORTS = ["rising", "newest", "updated", "growth", "velocity", "authors", "reels", "score"];
 const TYPING_MS = 250;
+const SCOPES = 3;
 
 export function filters(overview, at) {
   let typing;
@@ -28,11 +29,12 @@ export function filters(overview, at) {
       stage ? stageMark(stage) : "", say(stage ?? "all"), el("span", { class: "count" }, whole(count)));
   });
   const scopes = overview.scopes.map((one) => one.scope).filter((scope) => scope !== "global");
+  scopes.sort((a, b) => b.startsWith("region:") - a.startsWith("region:"));
   return el("search", { class: "filters" },
     el("div", { class: "chips", role: "group", "aria-label": say("stage") }, ...stages),
     el("div", { class: "choices" },
       choice("kind", at.kind[0] ?? "", [["", say("any")], ...KIND_NAMES.filter((kind) => overview.kinds[kind]).map((kind) => [kind, say(kind)])], (value) => go({ kind: value ? [value] : [] })),
-      scopes.length ? choice("scope", at.scope[0] ?? "", [["", say("everywhere")], ...scopes.map((scope) => [scope, plain(scope.replace(/^(region|language):/, ""))])], (value) => go({ scope: value ? [value] : [] })) : "",
+      scopes.length ? choice("scope", at.scope[0] ?? "", [["", say("everywhere")], ...scopes.map((scope) => [scope, plain(where(scope))])], (value) => go({ scope: value ? [value] : [] })) : "",
       choice("time", at.days, [["", say("always")], ["1", say("day1")], ["3", say("day3")], ["7", say("day7")]], (value) => go({ days: value })),
       choice("sort", at.sort || "rising", SORTS.map((sort) => [sort, say(`sort_${sort}`)]), (value) => go({ sort: value === "rising" ? "" : value })),
       search));
@@ -53,7 +55,8 @@ export function row(item, now) {
     el("div", { class: "what" },
       el("h3", {}, el("a", { href: addressOf({ ...place(), trend: item.trend_id }) }, told(item.name, 80))),
       el("p", { class: "under" }, stagePill(item.stage), el("span", { class: "kind" }, kindMark(item.kind), say(item.kind)),
-        ...scopes.map((scope) => el("span", { class: "scope" }, told(scope.replace(/^(region|language):/, ""), 40)))),
+        ...scopes.slice(0, SCOPES).map((scope) => el("span", { class: "scope" }, told(where(scope), 40))),
+        scopes.length > SCOPES ? el("span", { class: "scope", title: scopes.slice(SCOPES).map(where).map(plain).join(", ") }, `+${scopes.length - SCOPES}`) : ""),
       others.length ? el("p", { class: "members" }, ...others.map((one) => el("span", {}, kindMark(one.kind), told(one.label, 40))), rest > 0 ? el("span", {}, say("more_signals", rest)) : "") : "",
       el("p", { class: "why" }, told(reason(item.why), 600))),
     el("div", { class: "sparked" }, sparkline(item.spark, item.stage)),

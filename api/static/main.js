@@ -14,7 +14,7 @@ const APART_MS = 1000;
 const OVERVIEW_MS = 15000;
 const FRESH_MS = 6 * 3600000;
 
-const state = { overview: null, items: [], next: null, connected: true, trouble: "", fresh: new Set(), asked: 0, shownAt: "" };
+const state = { overview: null, items: [], next: null, connected: true, failing: false, fresh: new Set(), asked: 0, shownAt: "" };
 const parts = { banner: el("div"), top: el("div", { class: "top" }), filters: el("div"), list: el("ol", { class: "list" }), below: el("div", { class: "below" }), main: el("main", { id: "main" }) };
 
 function themed(next) {
@@ -40,7 +40,7 @@ function now() {
 }
 
 function showBanner() {
-  const health = { connected: state.connected, trouble: state.overview?.trouble ?? "" };
+  const health = { connected: state.connected && !state.failing, trouble: state.overview?.trouble ?? "" };
   if (parts.banner.dataset.lang === document.documentElement.lang) parts.banner.querySelector(".pulse").replaceWith(pulse(health));
   else parts.banner.replaceChildren(banner(health, otherTheme));
   parts.banner.dataset.lang = document.documentElement.lang;
@@ -113,6 +113,7 @@ async function show(quietly = false) {
   try {
     choose(at.lang || remembered());
     state.overview = await overviewNow();
+    state.failing = false;
     if (at.trend) await showTrend(at.trend, number);
     else {
       const page = await trendsOf(queryOf(at, state.overview.newest), quietly ? Math.min(Math.max(state.items.length, PAGE), 500) : PAGE);
@@ -132,6 +133,7 @@ function remembered() {
 }
 
 function failed(error) {
+  state.failing = ![401, 404].includes(error.status);
   showBanner();
   if (!(error instanceof Refused) && !(error instanceof TypeError)) console.error(error);
   if (error.status === 401) parts.main.replaceChildren(asking());

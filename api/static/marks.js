@@ -66,5 +66,5 @@ export function sparkline(spark, stage) {
     svg("path", { class: "band", d: areaPath(bands.map((band, at) => [x(at), y(band[1])]), bands.map((band, at) => [x(at), y(band[0])])) }),
     svg("path", { class: "area", d: areaPath(points, points.map(([at]) => [at, low])) }),
     svg("path", { class: "line", d: path(points), "vector-effect": "non-scaling-stroke" }),
-    svg("circle", { class: "end", cx: last[0], cy: last[1], r: 2.6 }));
+    svg("path", { class: "end", d: `M${last[0].toFixed(1)} ${last[1].toFixed(1)}h.01`, "vector-effect": "non-scaling-stroke" }));
 }

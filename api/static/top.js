@@ -36,7 +36,7 @@ export function headline(overview) {
   const age = overview.written_at && !isReport ? Date.now() - Date.parse(overview.written_at) : null;
   return el("div", { class: "headline" },
     el("h1", {}, rising ? el("b", {}, whole(rising)) : "", rising ? ` ${many("rising", rising)}` : say("nothing_rises")),
-    el("p", { class: "fresh" }, [say("of", whole(overview.trends)), news, age === null ? "" : say("written", span(age))].filter(Boolean).join(" · ")));
+    el("p", { class: "fresh" }, [say("of", whole(overview.trends)), news, age === null ? "" : age < 60000 ? say("written_now") : say("written", span(age))].filter(Boolean).join(" · ")));
 }
 
 export function tiles(overview) {

@@ -2,7 +2,7 @@
 const EN = {
   title: "Radar", skip: "Skip to the trends", live: "Live", offline: "Connection lost, trying again", still: "A report: nothing here changes",
   behind: "The store cannot be read", rising: ["trend is rising", "trends are rising"], nothing_rises: "Nothing is rising now",
-  of: "of {0} on the radar", newest: "News up to {0}", written: "written {0} ago", per_day: "alerts a day", precision: "right, say people", judged: "{0} judged",
+  of: "of {0} on the radar", newest: "News up to {0}", written: "written {0} ago", written_now: "written just now", per_day: "alerts a day", precision: "right, say people", judged: "{0} judged",
   not_judged: "nobody has judged yet", alerts_on: "{0}: {1} alerts", alerts_chart: "Alerts a day, the last {0} days",
   all: "All", emerging: "emerging", peaking: "peaking", fading: "fading", evergreen: "evergreen", stage: "Stage", kind: "Kind", any: "Any kind", scope: "Where", everywhere: "Everywhere",
   time: "When", always: "Any time", day1: "Last day", day3: "Last 3 days", day7: "Last week",
@@ -23,7 +23,7 @@ const EN = {
 const RU = {
   title: "Радар", skip: "К трендам", live: "В эфире", offline: "Нет связи, пробуем снова", still: "Отчёт: здесь ничего не меняется",
   behind: "Хранилище не читается", rising: ["тренд растёт", "тренда растут", "трендов растут"], nothing_rises: "Сейчас ничего не растёт",
-  of: "из {0} на радаре", newest: "Новости до {0}", written: "записано {0} назад", per_day: "оповещений в день", precision: "верны, говорят люди", judged: "оценено: {0}",
+  of: "из {0} на радаре", newest: "Новости до {0}", written: "записано {0} назад", written_now: "записано только что", per_day: "оповещений в день", precision: "верны, говорят люди", judged: "оценено: {0}",
   not_judged: "пока никто не оценил", alerts_on: "{0}: оповещений {1}", alerts_chart: "Оповещения по дням, последние {0}",
   all: "Все", emerging: "растёт", peaking: "на пике", fading: "спадает", evergreen: "вечное", stage: "Стадия", kind: "Вид", any: "Любой вид", scope: "Где", everywhere: "Везде",
   time: "Когда", always: "Любое время", day1: "За день", day3: "За 3 дня", day7: "За неделю",
@@ -86,6 +86,17 @@ export function many(key, count) {
   const forms = (language.now === "ru" ? RU : EN)[key];
   const form = new Intl.PluralRules(language.now).select(count);
   return forms[{ one: 0, few: 1, many: 2 }[form] ?? forms.length - 1] ?? forms[forms.length - 1];
+}
+
+// A region or language by its name; of what is neither, its own words.
+export function where(scope) {
+  const [type, code = scope] = scope.split(":");
+  if (!/^[A-Za-z]{2,3}$/.test(code) || !["region", "language"].includes(type)) return code;
+  try {
+    return new Intl.DisplayNames(language.now, { type }).of(type === "region" ? code.toUpperCase() : code.toLowerCase());
+  } catch {
+    return code;
+  }
 }
 
 export function reason(text) {

@@ -26,7 +26,7 @@ import numpy as np
 from operators.durable import failpoints
 from operators.durable.faults import DamagedError, DurableError
 
-FORMAT: Final = 7
+FORMAT: Final = 11
 """Of the files below and of what is pickled into them. Change it when either changes."""
 
 Buffer = bytes | bytearray | memoryview

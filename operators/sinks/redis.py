@@ -30,6 +30,7 @@ from operators.durable import failpoints
 from operators.durable.fence import Fence
 from operators.sinks.jsonl import OutputError
 from operators.sinks.remote import (
+    TRENDS,
     Resume,
     ServicePart,
     Snapshot,
@@ -284,10 +285,12 @@ class RedisSink(FixedPartitionedSink[Trend, Snapshot]):
         """The one part, whatever the number of workers."""
         return ["redis"]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: Snapshot | None) -> ServicePart:
+    def build_part(
+        self, step_id: str, for_part: str, resume_state: Snapshot | None
+    ) -> ServicePart[Trend]:
         """Begin to write; what is in Redis stays."""
         service = Redis(self._url, self._keeping, self._fence, self._history)
-        return ServicePart(service, resume_state, self._wait_s, "redis")
+        return ServicePart(service, resume_state, self._wait_s, TRENDS, "redis")
 
 
 def check(url: str, prefix: str) -> None:

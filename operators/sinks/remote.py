@@ -13,7 +13,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 from bytewax.outputs import StatefulSinkPartition
 
@@ -21,7 +21,7 @@ from operators import metrics
 from operators.durable.faults import FencedError
 from operators.durable.fence import Fence
 from operators.sinks.jsonl import OutputError
-from schemas.trends import Trend, decode, encode
+from schemas.trends import decode, encode
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,11 @@ class UnavailableError(Exception):
     """The service does not take it now: what is wrong, and what its operator can do."""
 
 
-class Service(Protocol):
+T = TypeVar("T")
+"""What is written: a revision, with what else the service takes of it."""
+
+
+class Service(Protocol[T]):
     """One service, used by one thread.
 
     Raises `UnavailableError`, `OutputError` or `FencedError`.
@@ -60,7 +64,7 @@ class Service(Protocol):
 
     name: str
 
-    def put(self, resume: Resume, trends: list[Trend]) -> None:
+    def put(self, resume: Resume, revisions: list[T]) -> None:
         """Write revisions, those of the run after the first `resume[1]`; all of them or none.
 
         The same again changes nothing. It connects where it is not connected.
@@ -72,7 +76,17 @@ class Service(Protocol):
         ...
 
 
-class ServicePart(StatefulSinkPartition[Trend, Snapshot]):
+class Coder(NamedTuple, Generic[T]):
+    """How what is owed is kept in a snapshot."""
+
+    encode: Callable[[T], bytes]
+    decode: Callable[[bytes], T]
+
+
+TRENDS: Final = Coder(encode, decode)
+
+
+class ServicePart(StatefulSinkPartition[T, Snapshot], Generic[T]):
     """The writing end of a service. Its state is what was written of which run, and what was not.
 
     `wait_s`: how long the service may refuse, in seconds, before `OutputError` is raised. `sink`:
@@ -80,15 +94,21 @@ class ServicePart(StatefulSinkPartition[Trend, Snapshot]):
     """
 
     def __init__(
-        self, service: Service, resume_state: Snapshot | None, wait_s: float, sink: str = ""
+        self,
+        service: Service[T],
+        resume_state: Snapshot | None,
+        wait_s: float,
+        coder: Coder[T],
+        sink: str = "",
     ) -> None:
         self._service = service
+        self._coder = coder
         self._sink = sink or service.name.split(" ", 1)[0].lower()
         self._wait_s = wait_s
         self._run, self._written, *owed = resume_state or (uuid.uuid4().hex, 0)
-        self._queue: deque[Trend] = deque(decode(body) for bodies in owed for body in bodies)
+        self._queue: deque[T] = deque(coder.decode(body) for bodies in owed for body in bodies)
         self._taken = self._written + len(self._queue)
-        self._writing: list[Trend] = []
+        self._writing: list[T] = []
         self._failing = False
         self._turn = threading.Condition()
         self._closing = False
@@ -101,7 +121,7 @@ class ServicePart(StatefulSinkPartition[Trend, Snapshot]):
         self._thread = threading.Thread(target=self._work, name=service.name, daemon=True)
         self._thread.start()
 
-    def write_batch(self, values: list[Trend]) -> None:
+    def write_batch(self, values: list[T]) -> None:
         """Have revisions written soon. Raises what the last write raised."""
         with self._turn:
             self._wait_until(lambda: len(self._queue) < WAITING)
@@ -115,7 +135,7 @@ class ServicePart(StatefulSinkPartition[Trend, Snapshot]):
         asked = time.monotonic()
         with self._turn:
             self._wait_until(lambda: self._written == self._taken or self._may_owe(asked))
-            owed = (*map(encode, self._writing), *map(encode, self._queue))
+            owed = tuple(map(self._coder.encode, (*self._writing, *self._queue)))
             return (self._run, self._written, owed) if owed else (self._run, self._written)
 
     def flush(self) -> None:
@@ -169,14 +189,14 @@ class ServicePart(StatefulSinkPartition[Trend, Snapshot]):
         finally:
             self._service.close()
 
-    def _next(self) -> list[Trend]:
+    def _next(self) -> list[T]:
         with self._turn:
             self._turn.wait_for(lambda: self._queue or self._closing)
             some = min(MOST, len(self._queue))
             self._writing = [self._queue.popleft() for _ in range(some)]
             return self._writing
 
-    def _deliver(self, batch: list[Trend]) -> None:
+    def _deliver(self, batch: list[T]) -> None:
         """Try until it is written. Raises `OutputError` when the time is up."""
         failed = said = 0.0
         began = time.monotonic()

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -214,12 +215,31 @@ def test_tables_hold_all_that_is_wanted(client: Client) -> None:
     assert frame["growth"].to_list() == [float(row["growth"]) for row in rows]
 
 
-def test_a_formula_is_a_text_in_a_table(tmp_path: Path) -> None:
-    path = tmp_path / "t.db"
-    put(path, [trend(1, name="=cmd|' /C calc'!A0")])
-    with Client(application(path)) as client:
-        rows = [*csv.DictReader(io.StringIO(client.get("/v1/export.csv").text))]
-    assert rows[0]["name"].startswith("'=")
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", "\n=", "\uff1d"])
+def test_a_formula_is_a_text_in_a_table(tmp_path: Path, start: str) -> None:
+    """In whatever column, and whoever gave it: a caption, or a person with a name for a trend."""
+    path, formula = tmp_path / "t.db", f"{start}cmd|' /C calc'!A0,\"x\""
+    [member] = trend(1).members
+    texts = {"name": formula, "summary": formula, "why": formula, "category": "dance"}
+    members = (msgspec.structs.replace(member, label=formula),)
+    put(path, [trend(1, **texts, members=members), trend(2)])
+    with Client(application(path, names=tmp_path / "names.jsonl")) as client:
+        client.post("/v1/names", json={"trend_id": trend(2).trend_id, "name": f"{start}1"})
+        client.look()
+        table = client.get("/v1/export.csv").content.decode()
+    rows = {row["trend_id"]: row for row in csv.DictReader(io.StringIO(table, newline=""))}
+    told = {rows[trend(1).trend_id][name] for name in ("name", "summary", "why", "members")}
+    assert told == {f"'{formula.replace(start[0], ' ') if start[0] < ' ' else formula}"}
+    assert not rows[trend(2).trend_id]["name"].startswith(start)
+
+
+def test_a_table_holds_nothing_that_a_terminal_obeys(client: Client) -> None:
+    table = client.get("/v1/export.csv", params={"q": "drop table"}).content.decode()
+    [row] = csv.DictReader(io.StringIO(table, newline=""))
+    for name in ("name", "summary", "why", "members"):
+        assert "<script>window.owned=1</script>" in row[name]
+        assert "'; DROP TABLE trends; --" in row[name]
+    assert not re.search("[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e]", table)
 
 
 def test_what_stands_above_is_the_sum_of_what_is_below(client: Client) -> None:

@@ -330,12 +330,14 @@ def nameless(page: Page) -> None:
     session.detach()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_to_complain_of(browser: Browser, server: Serving, scheme: Any) -> None:
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 360)])
+def test_axe_finds_nothing_to_complain_of(
+    browser: Browser, server: Serving, scheme: Any, width: int
+) -> None:
     axe = pytest.importorskip("axe_playwright_python.base")
     rules = axe.AXE_FILE_PATH.read_text("utf-8")
     context = browser.new_context(
-        viewport={"width": 1280, "height": 900}, color_scheme=scheme, reduced_motion="reduce",
+        viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce",
         locale="en-GB", bypass_csp=True,
     )  # fmt: skip
     page = watched(context, [])
@@ -360,8 +362,11 @@ def test_it_speaks_russian_too(browser: Browser, server: Serving) -> None:
     assert page.evaluate("document.documentElement.lang") == "ru"
     why = page.locator(".row[data-trend='01KT000112'] .why")
     expect(why).to_have_text("20 чел. за 3 ч использовали это, ожидалось 2.5")
+    places = page.locator("[name=scope] option")
+    expect(places).to_have_text(["Везде", "Бразилия"])
     page.click("text=EN")
     expect(page.locator("h1")).to_contain_text("trends are rising")
+    expect(places).to_have_text(["Everywhere", "Brazil"])
     assert "lang=en" in page.url
     context.close()
     assert errors == []

@@ -38,12 +38,15 @@ PODS = {
 }
 
 
-def rendered(tmp_path: Path, folder: str) -> dict[str, Manifest]:
-    """What kustomize makes of a folder, with the examples of its secrets."""
+def rendered(tmp_path: Path, folder: str, component: str = "") -> dict[str, Manifest]:
+    """What kustomize makes of a folder, with the examples of its secrets, and maybe a component."""
     copied = tmp_path / "kubernetes"
     shutil.copytree(KUBERNETES, copied)
     for example in copied.rglob("*.example.env"):
         shutil.copy(example, example.with_name(example.name.replace(".example", "")))
+    if component:
+        with (copied / folder / "kustomization.yaml").open("a", encoding="utf-8") as file:
+            file.write(f"components: [../../components/{component}]\n")
     program = tool("kustomize", "kubectl")
     command = "kustomize" if program.endswith("kubectl") else "build"
     said = run([program, command, folder], copied)
@@ -149,6 +152,31 @@ def test_it_renders(tmp_path: Path, folder: str) -> None:
             "groundswell"
         }
         assert f"Secret/{sources['secretRef']}" in made
+
+
+def test_the_radar_stands_behind_the_run_and_hands_it_what_people_say(tmp_path: Path) -> None:
+    made = rendered(tmp_path, "overlays/example", "radar")
+    pod = made["StatefulSet/groundswell"]["spec"]["template"]["spec"]
+    run, radar = pod["containers"]
+    assert (run["name"], radar["name"], radar["image"]) == ("groundswell", "radar", run["image"])
+    assert run["resources"]["limits"]["memory"] == "8Gi"  # as the overlay has it
+    assert radar["securityContext"] == run["securityContext"]
+    assert radar["envFrom"] == run["envFrom"]
+    command = typer.main.get_command(app).commands["serve"]  # type: ignore[attr-defined]
+    command.make_context("serve", radar["args"][1:])
+    (store,) = radar["args"][2:]
+    config = next(one for name, one in made.items() if name.startswith("ConfigMap/groundswell-"))
+    assert config["data"]["GROUNDSWELL_FEEDBACK"] == f"{store}.feedback.jsonl"
+    state = next(one for one in run["volumeMounts"] if one["mountPath"] == "/state")
+    assert state in radar["volumeMounts"]
+    assert {one["name"] for one in radar["volumeMounts"]} - {"state"} <= {
+        one["name"] for one in pod["volumes"]
+    } - {one["name"] for one in run["volumeMounts"]}
+    (port,) = radar["ports"]
+    assert port["containerPort"] == Settings.model_fields["serve_port"].default
+    assert made["Service/groundswell-radar"]["spec"]["ports"][0]["targetPort"] == port["name"]
+    (allowed,) = made["NetworkPolicy/groundswell-radar"]["spec"]["ingress"]
+    assert [one["port"] for one in allowed["ports"]] == [port["containerPort"]]
 
 
 def test_no_secret_lies_beside_the_manifests() -> None:

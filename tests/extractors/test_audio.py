@@ -14,9 +14,10 @@ import pytest
 
 from benchmarks.changes import encoded
 from benchmarks.music import song
-from extractors.audio import Decoder, MissingError
+from extractors.audio import Decoder
 from extractors.decoding import RATE, Limits, UnheardError
 from extractors.fingerprint import fingerprint
+from extractors.media import MissingError
 from trend.acoustics.known import KnownSounds
 from trend.acoustics.peaks import F32, peaks
 

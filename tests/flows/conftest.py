@@ -3,14 +3,14 @@
 import json
 import os
 import random
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 
 from flows.simulate import lines
 from operators.sinks.store import TABLE_NAMES
+from tests.processes import kill_all, start
 from trend.simulator import SimulatorSettings, simulate
 
 ROOT = Path(__file__).parents[2]
@@ -94,15 +95,11 @@ class Replay:
     ) -> subprocess.Popen[str]:
         """Begin to run, as the argument of the command `under` if there is one."""
         self.folder.mkdir(exist_ok=True)
-        return subprocess.Popen(
+        return start(
             [*under, *self.arguments(processes, batch_size, more)],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", **self.settings}
+            self.folder,
+            {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", **self.settings}
             | dict(environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
         )
 
     def end(self, process: subprocess.Popen[str]) -> Outcome:
@@ -127,21 +124,6 @@ class Replay:
         return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def workers(process: subprocess.Popen[str]) -> list[int]:
-    """Ids of the processes that a run has started, in the order of their numbers."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    try:
-        return [int(child) for child in children.read_text().split()]
-    except OSError:
-        return []
-
-
-def kill_all(process: subprocess.Popen[str]) -> None:
-    """Kill -9 a run and its workers."""
-    for one in [*workers(process), process.pid]:
-        os.kill(one, signal.SIGKILL)
-
-
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     """Wait for a condition while a run goes on; it must come true before the run has ended."""
     deadline = time.monotonic() + TIMEOUT_S
@@ -159,11 +141,34 @@ def write(path: Path, reels: Iterable[bytes]) -> Path:
 
 @pytest.fixture(scope="session")
 def stream() -> list[bytes]:
-    """Lines of two days with trends, late ones, duplicates and malformed ones."""
+    """Lines of two days with trends, late ones, duplicates and malformed ones.
+
+    One in six has a fingerprint instead of the platform's id of its sound, one both, and a few
+    have landmarks too.
+    """
     settings = SimulatorSettings(
         seed=1, days=2, reels_per_day=4000, trends=10, fizzles=30, malformed=0.01
     )
-    return [*lines(simulate(settings))]
+    named = lines(simulate(settings))
+    heard = lines(simulate(replace(settings, fingerprints=True)))
+    return [_mixed(number, *pair) for number, pair in enumerate(zip(named, heard, strict=True))]
+
+
+def _mixed(number: int, named: bytes, heard: bytes) -> bytes:
+    """One of two ways to tell of a reel, or both."""
+    if number % 6 not in (1, 4) or b'"fingerprint"' not in heard:
+        return named
+    reel = json.loads(heard)
+    audio = reel["audio"]
+    if number % 6 == 1:
+        audio["audio_id"] = json.loads(named)["audio"]["audio_id"]
+    if number % 400 in (1, 4):
+        peaks = random.Random(audio["title"]).sample(range(4000, 9000), 300)
+        packed = b"".join(
+            (16 * at << 14 | peak).to_bytes(4, "little") for at, peak in enumerate(peaks)
+        )
+        audio["landmarks"] = {"version": 1, "data": b64encode(packed).decode()}
+    return json.dumps(reel, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @pytest.fixture(scope="session")

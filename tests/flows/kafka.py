@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-from tests.flows.conftest import ROOT, TIMEOUT_S, Outcome, kill_all, wait_until
+from tests.flows.conftest import ROOT, TIMEOUT_S, Outcome, wait_until
+from tests.processes import kill_all, start
 
 T = TypeVar("T")
 
@@ -258,17 +259,13 @@ class Run:
     ) -> subprocess.Popen[str]:
         """Begin any command."""
         self.folder.mkdir(exist_ok=True)
-        return subprocess.Popen(
+        return start(
             [sys.executable, "-m", "flows.cli", *arguments],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+            self.folder,
+            {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
             | self.topics.settings
             | self.settings
             | dict(environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
         )
 
     def end(self, process: subprocess.Popen[str]) -> Outcome:

@@ -11,8 +11,9 @@ from flows.evaluate import evaluate_files
 from flows.simulate import simulate_to
 from operators.durable import failpoints
 from operators.durable.failpoints import PLACES
-from tests.flows.conftest import Outcome, Replay, kill_all, wait_until
+from tests.flows.conftest import Outcome, Replay, wait_until
 from tests.flows.test_invariant import same
+from tests.processes import kill_all
 from trend.simulator import SimulatorSettings
 
 STREAM = SimulatorSettings(

@@ -23,6 +23,7 @@ from operators.durable import fence
 from operators.durable.faults import DurableError, FencedError
 from operators.sinks import store
 from operators.sinks.jsonl import OutputError
+from tests.processes import start
 
 ROOT = Path(__file__).parents[2]
 
@@ -374,11 +375,7 @@ def started(tmp_path: Path, reels: str, mode: str) -> subprocess.Popen[str]:
     """A replay in a process of its own whose two workers have started."""
     script = tmp_path / "start.py"
     script.write_text(textwrap.dedent(START))
-    process = subprocess.Popen(
-        [sys.executable, str(script), reels, *command(tmp_path, mode)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = start([sys.executable, str(script), reels, *command(tmp_path, mode)])
     deadline = time.monotonic() + 60
     runs = tmp_path / "s" / "runs"
     while not (runs.exists() and runs.read_text() == "xx"):

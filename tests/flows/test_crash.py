@@ -11,7 +11,8 @@ import pytest
 
 from operators.durable import failpoints
 from operators.durable.failpoints import PLACES
-from tests.flows.conftest import Outcome, Replay, kill_all, wait_until, workers
+from tests.flows.conftest import Outcome, Replay, wait_until
+from tests.processes import kill_all, workers
 
 SMALL_EPOCHS = {"GROUNDSWELL_EPOCH_SECONDS": "0.2"}
 BATCH = 15

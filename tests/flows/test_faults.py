@@ -20,9 +20,10 @@ from flows.simulate import lines
 from operators.sinks import postgres as sink
 from operators.sources.board import Board
 from schemas.trends import decode
-from tests.flows.conftest import Outcome, Replay, kill_all, wait_until, workers, write
+from tests.flows.conftest import Outcome, Replay, wait_until, write
 from tests.flows.kafka import Run, Topics, lines_of, same_as_replay, wait_for
 from tests.operators import test_postgres, test_redis
+from tests.processes import kill_all, workers
 from tests.services.broker import Broker, Given
 from tests.services.postgres import Postgres, query
 from tests.services.processes import Server

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.simulate import lines
-from tests.flows.conftest import Outcome, Replay, write
+from tests.flows.conftest import Outcome, Replay, kill_all, wait_until, write
 from tests.flows.kafka import Run, Topics, lines_of, same_as_replay
 from tests.services.broker import Broker, Given
 from trend.simulator import SimulatorSettings, simulate
@@ -238,6 +238,39 @@ def test_partitions_that_are_added_are_found(
     said = [json.loads(line) for line in topics.said()]
     names = [(one["trend_id"], one["revision"]) for one in said]
     assert len(set(names)) == len(names)
+
+
+def test_what_people_say_while_it_runs_is_heard(
+    topics: Topics, parts: list[list[bytes]], tmp_path: Path
+) -> None:
+    topics.make(1)
+    said = tmp_path / "said.jsonl"
+    settings = {"GROUNDSWELL_FEEDBACK": str(said), "GROUNDSWELL_FEEDBACK_SECONDS": "1"}
+    run = Run(tmp_path / "run", topics, settings)
+    half = len(parts[0]) // 2
+    topics.send(0, parts[0][:half])
+    process = run.start(to_end=False)
+    topics.wait_until_said(process, 1)
+    topics.wait_until_read(process)
+    words = [
+        {"trend_id": one["trend_id"], "verdict": "noise", "event_time": one["event_time"]}
+        for one in map(json.loads, topics.said())
+    ]
+    said.write_bytes(b"".join(json.dumps(word).encode() + b"\n" for word in words))
+    heard = tmp_path / "run" / "state" / "heard.jsonl"
+    try:
+        wait_until(lambda: heard.read_bytes() == said.read_bytes(), process)
+        topics.send(0, parts[0][half:])
+        topics.wait_until_read(process)
+    except BaseException:
+        kill_all(process)
+        raise
+    process.terminate()
+    outcome = run.end(process)
+    assert outcome.code == 0, outcome.err
+    assert "people said more of trends; going on with that" in outcome.out
+    names = [(one["trend_id"], one["revision"]) for one in map(json.loads, topics.said())]
+    assert len(set(names)) == len(names) > len(words)
 
 
 def stopped_when_read(run: Run, topics: Topics, number: signal.Signals) -> Outcome:

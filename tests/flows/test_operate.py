@@ -15,9 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from operators.metrics import ALERTS, ALERTS_WAITING, BUFFERS, METRICS, SINKS, STEPS
 from schemas.trends import decode
-from tests.flows.conftest import kill_all
 from tests.flows.kafka import Run, Topics
 from tests.operators import test_redis
+from tests.processes import kill_all
 from tests.services.broker import Broker, Given
 from tests.services.redis import Redis
 

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+import api.postgres as postgres_reader
 from operators.sinks import postgres as sink
 from schemas.trends import decode
-from tests.flows.conftest import ROOT, Outcome, Replay, wait_until, workers
+from tests.flows.conftest import ROOT, Outcome, Replay, wait_until
 from tests.flows.test_crash import kill_at, killed, send, well_begun
 from tests.operators import test_postgres, test_redis
+from tests.processes import workers
 from tests.services.postgres import Postgres, query
 from tests.services.processes import Server
 from tests.services.redis import Redis
@@ -27,6 +29,13 @@ pytestmark = pytest.mark.services
 BATCH = 30
 SMALL_BATCH = 3
 """For a run that goes on while one server after the other is away: it does not wait for them."""
+US = postgres_reader.MICROSECONDS
+LINKS = f"""
+SELECT trend_id, a_kind, a_id, b_kind, b_id, revision, reels, authors, share,
+    {US.format("since")}, edge_reels, edge_authors, {US.format("edge_since")}
+FROM groundswell.links
+"""
+"""The columns of the embedded store."""
 SERVICES = ("--services",)
 TALKATIVE = {"GROUNDSWELL_FDR": "1"}
 """All that bursts is told, so that there is much to write."""
@@ -75,6 +84,9 @@ def undisturbed(
     assert len(trends) > 50
     test_postgres.holds(replay.settings["GROUNDSWELL_DATABASE_URL"], trends)
     test_redis.holds(redis, trends, most_h)
+    links = query(replay.settings["GROUNDSWELL_DATABASE_URL"], LINKS)
+    assert links
+    assert sorted(map(repr, links)) == sorted(repr((*row,)) for row in outcome.store["links"])
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -214,10 +226,11 @@ def test_migrate_says_what_it_did(with_password: str) -> None:
     assert [line.split("-")[0] for line in first.stdout.splitlines()[:-1]] == [
         "applied 0001",
         "applied 0002",
+        "applied 0003",
     ]
     again = groundswell("migrate", settings=settings)
     assert again.stdout == first.stdout.splitlines()[-1] + "\n"
-    assert again.stdout.endswith("schema version 2\n")
+    assert again.stdout.endswith("schema version 3\n")
     assert "hidden" not in first.stdout + first.stderr
     none = groundswell("migrate", settings={"GROUNDSWELL_DATABASE_URL": ""})
     assert (none.returncode, none.stderr) == (

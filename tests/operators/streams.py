@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from msgspec.structs import replace
 
+from operators.links import Link, Linked
 from schemas.trends import SeriesPoint, Stage, Trend
 from tests.operators.test_sinks import START, trend
 
@@ -39,6 +40,20 @@ def stream(seed: int, ticks: int = 40, trends: int = 12) -> list[Trend]:
                 )
             )
     return found
+
+
+def linked(trends: list[Trend]) -> list[Linked]:
+    """Revisions with links of which there is another number each time."""
+    return [
+        Linked(one, tuple(_link(number, one) for number in range((one.revision + 1) % 3)))
+        for one in trends
+    ]
+
+
+def _link(number: int, one: Trend) -> Link:
+    known = one.revision % 2 == 0
+    edge = (one.revision, 7, START) if known else (None, None, None)
+    return Link("sound", f"s{number}", "phrase", "a b\0", number, None, 0.5, START, *edge)
 
 
 def current(trends: list[Trend]) -> dict[str, Trend]:

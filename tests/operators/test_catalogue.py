@@ -130,6 +130,28 @@ def test_how_reels_usually_are_hangs_on_neither_polls_nor_how_far_was_read(size:
     assert usual.homes[1].tolist() == buckets.tolist()
 
 
+@pytest.mark.parametrize("limit", [150, 10**6])
+def test_how_reels_usually_are_is_the_same_asked_every_hour_or_once(limit: int) -> None:
+    """From hour to hour only what came and went is summed; gaps, late reels and limits included."""
+    reels = stream(4, 900, ticks=120)
+    asked, added = Catalogue(ticks=30, limit=limit), 0
+    for tick in [*range(5, 60, 3), *range(80, 120, 7)]:
+        once = Catalogue(ticks=30, limit=limit)
+        once.add(names([row for row in reels if row[1] <= tick]))
+        while added < len(reels) and reels[added][1] <= tick:
+            asked.add(names(reels[added : added + 1]))
+            added += 1
+        for found, expected in zip(
+            asked.usual(tick, tick, 12), once.usual(tick, tick, 12), strict=True
+        ):
+            assert found.tolist() == expected.tolist()
+        if tick % 2:
+            asked.forget(tick)
+    asked.add(names([(7, 115)]))
+    once.add(names([(7, 115)]))
+    assert asked.usual(tick, tick, 12).homes.tolist() == once.usual(tick, tick, 12).homes.tolist()
+
+
 def test_a_reel_is_known_for_so_many_ticks() -> None:
     catalogue = Catalogue(ticks=10, limit=100)
     catalogue.add(names([(5, 20)]))

@@ -2,6 +2,7 @@
 
 import json
 import random
+from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -54,7 +55,9 @@ def hashtags(reels: Reels) -> list[list[str]]:
 
 def values(reels: Reels) -> list[Values]:
     """What each of the reels holds: its texts, its time, its hashtags and its numbers."""
-    texts = zip(*(reels.texts(name) for name in TEXTS), strict=True)
+    marks = [text if text is None else b64decode(text) for text in reels.texts("landmarks")]
+    found = {name: reels.texts(name) for name in TEXTS} | {"landmarks": marks}
+    texts = zip(*found.values(), strict=True)
     columns = (reels.time.tolist(), hashtags(reels), reels.numbers.tolist())
     return list(zip(texts, *columns, strict=True))
 
@@ -62,11 +65,15 @@ def values(reels: Reels) -> list[Values]:
 def told(reel: Reel) -> Values:
     """The same of a reel that msgspec read."""
     sound = reel.audio or Audio()
+    of_sound = ("audio_id", "title", "artist", "fingerprint")
     found = [
-        getattr(sound if name in ("audio_id", "title", "artist") else reel, name) for name in TEXTS
+        getattr(sound if name in of_sound else reel, name) for name in TEXTS if name != "landmarks"
     ]
+    marks = sound.landmarks
+    found.append(marks.data if marks else None)
     time = (reel.published_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     numbers = {"author_followers": reel.author_followers}
+    numbers["version"] = marks.version if marks else None
     seen = reel.metrics or Metrics()
     numbers |= {name: getattr(seen, name) for name in NUMBERS if name not in numbers}
     given = [-1 if numbers[name] is None else numbers[name] for name in NUMBERS]

@@ -5,7 +5,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -17,12 +17,13 @@ from msgspec.structs import replace
 
 from operators.durable.faults import FencedError
 from operators.durable.fence import Fence
+from operators.links import Linked
 from operators.sinks import migrate as schema
 from operators.sinks import postgres as sink
 from operators.sinks.jsonl import OutputError
 from operators.sinks.remote import ServicePart
 from schemas.trends import Member, Trend, decode, encode
-from tests.operators.streams import batches, counts, current, stream
+from tests.operators.streams import batches, counts, current, linked, stream
 from tests.operators.test_sinks import START, trend
 from tests.services.postgres import Postgres, query
 from tests.services.processes import Server
@@ -53,7 +54,7 @@ def part(
     *,
     fence: Fence | None = None,
     wait_s: float = WAIT_S,
-) -> ServicePart:
+) -> ServicePart[Linked]:
     return sink.PostgresSink(url, fence, wait_s).build_part("s", "postgres", resume)
 
 
@@ -61,7 +62,7 @@ def put(url: str, *written: list[Trend], resume: tuple[str, int] | None = None) 
     """Write batches, each as a transaction of its own, and return the state."""
     one = part(url, resume)
     for batch in written:
-        one.write_batch(batch)
+        one.write_batch(linked(batch))
         one.flush()
     one.close()
     run, written = one.snapshot()
@@ -89,6 +90,22 @@ def holds(url: str, trends: list[Trend]) -> None:
     assert len(points) == len(counts(trends))
 
 
+def holds_links(url: str, trends: list[Trend]) -> None:
+    """The tables hold the links of the newest revisions, as `linked` makes them."""
+    links = query(url, f"SELECT {sink.LINK_LIST} FROM groundswell.links")
+    said = {
+        (one.trend.trend_id, place, one.trend.revision, *_without_nul(link))
+        for one in linked([*current(trends).values()])
+        for place, link in enumerate(one.links)
+    }
+    assert {(*_without_nul(link),) for link in links} == said
+    assert len(links) == len(said) > 0
+
+
+def _without_nul(values: Iterable[object]) -> Iterator[object]:
+    return (one.replace("\0", sink.NUL) if isinstance(one, str) else one for one in values)
+
+
 def waited_for(caplog: pytest.LogCaptureFixture, words: str) -> None:
     """Wait until the sink has said so."""
     deadline = time.monotonic() + WAIT_S
@@ -105,6 +122,7 @@ def test_the_tables_hold_each_revision_once_whatever_is_repeated(tables: str) ->
     trends, draw = stream(1), random.Random(1)
     state = put(tables, *batches(trends, draw))
     holds(tables, trends)
+    holds_links(tables, trends)
     assert state[1] == len(trends)
     before = dump(tables)
     put(tables, *batches(trends, draw))  # another run writes the same
@@ -125,7 +143,7 @@ def test_batches_change_nothing(postgres: Postgres, tables: str) -> None:
 def dump(url: str) -> list[list[object]]:
     return [
         query(url, f"SELECT one::text FROM groundswell.{table} AS one ORDER BY 1")
-        for table in ("trends", "trend_revisions", "signal_counts")
+        for table in ("trends", "trend_revisions", "signal_counts", "links")
     ]  # type: ignore[return-value]
 
 
@@ -222,6 +240,7 @@ def test_a_writer_may_write_and_nothing_else(roles: dict[str, str], tables: str)
     sink.check(roles["writer"])
     put(roles["writer"], *batches(trends, draw))
     holds(tables, trends)
+    holds_links(tables, trends)
     assert [*sink.revisions(roles["writer"], START)] == sorted(
         trends, key=lambda one: (one.event_time, one.trend_id)
     )
@@ -243,7 +262,7 @@ def test_a_reader_reads_all_and_writes_nothing(roles: dict[str, str], tables: st
     trends = stream(5)
     put(tables, trends)
     for table in ("trends", "trend_revisions", "signal_counts", "signal_counts_1h",
-                  "signal_counts_1d", "position", "migrations"):  # fmt: skip
+                  "signal_counts_1d", "links", "position", "migrations"):  # fmt: skip
         assert query(roles["reader"], f"SELECT count(*) FROM groundswell.{table}") != [(0,)]
     with pytest.raises(OutputError, match=r"INSERT on trends is not permitted.*groundswell_writer"):
         sink.check(roles["reader"])
@@ -260,7 +279,7 @@ def test_a_reader_reads_all_and_writes_nothing(roles: dict[str, str], tables: st
 
 
 def test_migrations_are_applied_once(database: str) -> None:
-    assert [name[:4] for name in sink.migrate(database)] == ["0001", "0002"]
+    assert [name[:4] for name in sink.migrate(database)] == ["0001", "0002", "0003"]
     put(database, [trend("a")])
     assert sink.migrate(database) == []
     holds(database, [trend("a")])
@@ -269,7 +288,7 @@ def test_migrations_are_applied_once(database: str) -> None:
 def test_migrations_that_begin_together_are_applied_once(database: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         applied = [*pool.map(lambda _: sink.migrate(database), range(8))]
-    assert sorted(map(len, applied)) == [0] * 7 + [2]
+    assert sorted(map(len, applied)) == [0] * 7 + [3]
     sink.check(database)
 
 
@@ -277,7 +296,7 @@ def test_a_newer_schema_is_refused(tables: str) -> None:
     query(tables, "INSERT INTO groundswell.migrations VALUES (99, 'x', 'plain', 'x')")
     for refused in (sink.migrate, sink.check, put_one):
         with pytest.raises(
-            OutputError, match=r"version 99, this Groundswell knows 2; use the newer"
+            OutputError, match=r"version 99, this Groundswell knows 3; use the newer"
         ):
             refused(tables)  # type: ignore[operator]
 
@@ -295,7 +314,7 @@ def test_a_migration_that_was_changed_is_refused(tables: str) -> None:
 def test_a_migration_that_fails_leaves_nothing(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = schema.Migration(3, "0003-broken.sql", None, "CREATE TABLE groundswell.x (a int); x")
+    broken = schema.Migration(4, "0004-broken.sql", None, "CREATE TABLE groundswell.x (a int); x")
     whole = schema.migrations()
     monkeypatch.setattr(schema, "migrations", lambda: [*whole, broken])
     with pytest.raises(OutputError, match="syntax error"):
@@ -347,7 +366,7 @@ def test_a_login_that_is_refused_is_waited_for_without_showing_its_password(
 ) -> None:
     query(tables, "ALTER ROLE test_writer CONNECTION LIMIT 0")
     one = part(roles["writer"], wait_s=0.5)
-    one.write_batch([trend("a")])
+    one.write_batch(linked([trend("a")]))
     with pytest.raises(OutputError, match=r"too many connections.*; waited 0\.5 s") as caught:
         one.flush()
     assert "of writer" not in str(caught.value)
@@ -378,7 +397,7 @@ def test_a_server_that_dies_again_and_again_loses_and_repeats_nothing(
     written = batches(trends, draw, most=30)
     faults = set(draw.sample(range(len(written)), 5))
     for number, batch in enumerate(written):
-        one.write_batch(batch)
+        one.write_batch(linked(batch))
         if number % 10 == 0:
             one.flush()
         if number in faults:
@@ -399,7 +418,7 @@ def test_a_connection_that_is_reset_in_a_transaction_loses_and_repeats_nothing(
         one = part(tables.replace(f":{port}/", f":{between.port}/"))
         for batch in batches(trends, random.Random(7), most=60):
             between.cut_at, between.after = statement, after
-            one.write_batch(batch)
+            one.write_batch(linked(batch))
             one.flush()
         one.close()
     assert between.cuts >= 3
@@ -414,11 +433,11 @@ def test_what_a_service_does_not_take_for_too_long_stops_the_run(
     put(tables, [trend("b")])
     server.kill()
     try:
-        one.write_batch([trend("a")])
+        one.write_batch(linked([trend("a")]))
         with pytest.raises(OutputError, match=r"PostgreSQL 127\.0\.0\.1.*; waited 1 s"):
             one.flush()
         with pytest.raises(OutputError):
-            one.write_batch([trend("c")])
+            one.write_batch(linked([trend("c")]))
     finally:
         server.start()
 
@@ -432,7 +451,7 @@ def test_a_read_only_database_is_named_and_waited_for(
         with pytest.raises(OutputError, match="read-only: database_url must name the primary"):
             sink.check(tables)
         one = part(tables)
-        one.write_batch([trend("a")])
+        one.write_batch(linked([trend("a")]))
         waited_for(caplog, "default_transaction_read_only be off")
         query(postgres.admin, f"ALTER DATABASE {name} SET default_transaction_read_only = off")
         one.close()
@@ -444,11 +463,11 @@ def test_a_permission_that_is_revoked_is_named_and_waited_for(
     tables: str, roles: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     one = part(roles["writer"])
-    one.write_batch([trend("a")])
+    one.write_batch(linked([trend("a")]))
     one.flush()
     with caplog.at_level(logging.WARNING):
         query(tables, "REVOKE groundswell_writer FROM test_writer")
-        one.write_batch([trend("b")])
+        one.write_batch(linked([trend("b")]))
         waited_for(caplog, "GRANT groundswell_writer TO")
         assert "permission denied" in caplog.text
         query(tables, "GRANT groundswell_writer TO test_writer")
@@ -458,17 +477,17 @@ def test_a_permission_that_is_revoked_is_named_and_waited_for(
 
 def test_a_later_writer_fences_the_earlier_one(tables: str) -> None:
     first = part(tables)
-    first.write_batch([trend("a")])
+    first.write_batch(linked([trend("a")]))
     first.flush()
     state = first.snapshot()
     second = part(tables, state)
-    second.write_batch([trend("b")])
+    second.write_batch(linked([trend("b")]))
     second.flush()
-    first.write_batch([trend("c")])
+    first.write_batch(linked([trend("c")]))
     with pytest.raises(FencedError, match="another run has taken over"):
         first.flush()
     with pytest.raises(FencedError):
-        first.write_batch([trend("d")])
+        first.write_batch(linked([trend("d")]))
     second.close()
     holds(tables, [trend("a"), trend("b")])
 
@@ -477,7 +496,7 @@ def test_a_writer_whose_folder_was_taken_over_cannot_claim(tables: str, tmp_path
     stale = Fence.claim(tmp_path / "fence", 1)
     Fence.claim(tmp_path / "fence", 2)
     one = part(tables, fence=stale)
-    one.write_batch([trend("a")])
+    one.write_batch(linked([trend("a")]))
     with pytest.raises(FencedError, match="another run has taken over"):
         one.flush()
     assert query(tables, "SELECT count(*) FROM groundswell.trends") == [(0,)]
@@ -501,14 +520,14 @@ def test_a_claim_that_another_comes_between_is_made_anew(
     calls: list[int] = []
     monkeypatch.setattr(sink, "check_fence", stop_here)
     first = part(tables)
-    first.write_batch([trend("a")])
+    first.write_batch(linked([trend("a")]))
     assert looked.wait(WAIT_S)
     second = part(tables)
-    second.write_batch([trend("b")])
+    second.write_batch(linked([trend("b")]))
     second.flush()
     go_on.set()
     first.flush()  # it has a later number now, and the second is shut out
-    second.write_batch([trend("c")])
+    second.write_batch(linked([trend("c")]))
     with pytest.raises(FencedError):
         second.flush()
     assert query(tables, "SELECT fence FROM groundswell.position") == [(2,)]
@@ -518,7 +537,7 @@ def test_a_database_that_lost_what_was_written_is_refused(tables: str) -> None:
     state = put(tables, [trend("a"), trend("b")])
     query(tables, "UPDATE groundswell.position SET position = 1")
     one = part(tables, state)
-    one.write_batch([trend("c")])
+    one.write_batch(linked([trend("c")]))
     with pytest.raises(OutputError, match=r"at least the 2 revisions .* found 1; was it restored"):
         one.flush()
 
@@ -540,7 +559,7 @@ def test_a_session_that_hangs_in_a_transaction_does_not_hold_the_next_one_up(
         tuple(one.replace("'20s'", "'1s'").replace("'30s'", "'200ms'") for one in sink.SESSION),
     )
     hanging = sink.Postgres(tables)
-    hanging.put(("r", 0), [trend("a")])
+    hanging.put(("r", 0), linked([trend("a")]))
     assert hanging._connection is not None
     hanging._connection.execute("BEGIN")
     hanging._connection.execute(sink.FIND + " FOR UPDATE")
@@ -553,5 +572,5 @@ def test_a_session_that_hangs_in_a_transaction_does_not_hold_the_next_one_up(
 def try_twice(hanging: sink.Postgres) -> None:
     """The first finds its session gone, the second that another writes."""
     with pytest.raises(sink.UnavailableError):
-        hanging.put(("r", 1), [trend("c")])
-    hanging.put(("r", 1), [trend("c")])
+        hanging.put(("r", 1), linked([trend("c")]))
+    hanging.put(("r", 1), linked([trend("c")]))

@@ -47,7 +47,7 @@ def part(
     wait_s: float = WAIT_S,
     history: sink.History | None = None,
     keeping: Keeping = KEEPING,
-) -> ServicePart:
+) -> ServicePart[Trend]:
     made = sink.RedisSink(url, keeping, fence, wait_s, history)
     return made.build_part("s", "redis", resume)
 

@@ -8,7 +8,7 @@ import pytest
 
 from operators.sinks import remote
 from operators.sinks.jsonl import OutputError
-from operators.sinks.remote import Resume, ServicePart, UnavailableError
+from operators.sinks.remote import TRENDS, Resume, ServicePart, UnavailableError
 from schemas.trends import Trend, encode
 from tests.operators.test_sinks import trend
 
@@ -40,7 +40,7 @@ class Pretended:
 
 
 @contextmanager
-def ended(part: ServicePart, service: Pretended) -> Iterator[ServicePart]:
+def ended(part: ServicePart[Trend], service: Pretended) -> Iterator[ServicePart[Trend]]:
     """Have the thread of a part end, whatever happens."""
     try:
         yield part
@@ -56,7 +56,7 @@ def revisions(first: int, last: int) -> list[Trend]:
 
 def test_what_is_owed_is_in_the_snapshot_and_written_first_by_who_goes_on() -> None:
     broken = Pretended(refuses=True)
-    part = ServicePart(broken, None, WAIT_S)
+    part = ServicePart(broken, None, WAIT_S, TRENDS)
     with ended(part, broken):
         part.write_batch(revisions(1, 3))
         broken.tried.acquire()
@@ -65,7 +65,7 @@ def test_what_is_owed_is_in_the_snapshot_and_written_first_by_who_goes_on() -> N
         run, written, *owed = state
         assert (written, owed) == (0, [tuple(map(encode, revisions(1, 5)))])
         mended = Pretended()
-        later = ServicePart(mended, state, WAIT_S)
+        later = ServicePart(mended, state, WAIT_S, TRENDS)
         later.write_batch(revisions(6, 6))
         later.close()
         assert mended.got == [*enumerate(revisions(1, 6))]
@@ -79,7 +79,7 @@ def test_a_write_that_hangs_is_waited_for_a_moment_and_then_owed(
 ) -> None:
     monkeypatch.setattr(remote, "PATIENCE_S", 0.01)
     service = Pretended(hangs=True)
-    with ended(ServicePart(service, None, WAIT_S), service) as part:
+    with ended(ServicePart(service, None, WAIT_S, TRENDS), service) as part:
         part.write_batch(revisions(1, 2))
         service.tried.acquire()
         part.write_batch(revisions(3, 3))
@@ -90,7 +90,7 @@ def test_a_write_that_hangs_is_waited_for_a_moment_and_then_owed(
 def test_who_is_owed_too_much_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "OWED", 2)
     service = Pretended(refuses=True)
-    with ended(ServicePart(service, None, WAIT_S), service) as part:
+    with ended(ServicePart(service, None, WAIT_S, TRENDS), service) as part:
         part.write_batch(revisions(1, 3))
         states: list[object] = []
         waiting = threading.Thread(target=lambda: states.append(part.snapshot()[1:]))
@@ -108,7 +108,7 @@ def test_a_service_that_refuses_or_hangs_for_too_long_stops_the_run_though_it_is
 ) -> None:
     monkeypatch.setattr(remote, "GRACE_S", 0.0)
     for service in (Pretended(refuses=True), Pretended(hangs=True)):
-        part = ServicePart(service, None, 0.2)
+        part = ServicePart(service, None, 0.2, TRENDS)
         part.write_batch(revisions(1, 1))
         with pytest.raises(OutputError, match=r"waited 0\.2 s"):
             part.flush()

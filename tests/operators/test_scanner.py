@@ -1,6 +1,7 @@
 """The scanner: what it takes is what msgspec takes, value by value, and the usual is taken."""
 
 import json
+from base64 import b64decode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -75,15 +76,19 @@ def agree(lines: Sequence[bytes]) -> list[int]:
     good = [decode(line) for line in taken]
     assert not any(map(classify, taken))
     sounds = [reel.audio or Audio() for reel in good]
-    for name in TEXTS:
-        some = sounds if name in ("audio_id", "title", "artist") else good
+    marks = [sound.landmarks for sound in sounds]
+    for name in [name for name in TEXTS if name != "landmarks"]:
+        some = sounds if name in ("audio_id", "title", "artist", "fingerprint") else good
         assert reels.texts(name) == [getattr(one, name) for one in some]
+    kept = [text if text is None else b64decode(text) for text in reels.texts("landmarks")]
+    assert kept == [one.data if one else None for one in marks]
     microsecond = timedelta(microseconds=1)
     times = [(reel.published_at - datetime(1970, 1, 1, tzinfo=UTC)) // microsecond for reel in good]
     assert reels.time.tolist() == times
     for name, numbers in zip(NUMBERS, reels.numbers.T.tolist(), strict=True):
         some = good if name == "author_followers" else [one.metrics or Metrics() for one in good]
-        given = [getattr(one, name) for one in some]
+        some = marks if name == "version" else some
+        given = [getattr(one, name, None) for one in some]
         assert numbers == [-1 if number is None else number for number in given]
     tags = [tag.encode() for reel in good for tag in reel.hashtags or ()]
     starts, lengths, bounds = reels.tags()

@@ -16,6 +16,7 @@ from msgspec import structs
 from operators.blocks import SHARDS, shard_name
 from operators.catalogue import Names, ReelIds
 from operators.detect import ShardReport, detect
+from operators.feedback import Word
 from operators.links import Linked
 from operators.strings import Strings
 from operators.synthesise import Synthesise, SynthesiseSettings, Synthesising
@@ -224,6 +225,32 @@ def test_a_tick_waits_for_every_shard_and_every_partition() -> None:
     last = START + DAYS * DAY
     nothing = ReelIds("q", named(REELS.clear()), last, True)
     assert [encode(one.trend) for one in synthesise([nothing])] == WHOLE
+
+
+def test_words_count_from_their_time_on_however_they_come() -> None:
+    """As one batch or many, known from the beginning or heard when a run goes on."""
+    alerts = [trend for trend in map(decode, WHOLE) if trend.revision == 1]
+    first = alerts[0]
+    said = int(first.event_time.timestamp())
+    words = [Word(said, first.trend_id, 0, 1), Word(10**10, first.trend_id, 1, -1)]
+    steps = {step: Synthesise(SETTINGS, ["p"], words) for step in (DAYS * DAY, 50)}
+    told = {
+        step: [one.trend for batch in items(step) for one in synthesise(batch)]
+        for step, synthesise in steps.items()
+    }
+    later = Synthesise(SETTINGS, ["p"])
+    heard: list[Trend] = []
+    for number, batch in enumerate(items(50)):
+        decided = (START + 50 * number) * 600
+        if decided <= said < decided + 50 * 600:
+            later = pickle.loads(pickle.dumps(later))
+            assert later.hear(words)
+            assert not later.hear(words)
+        heard += [one.trend for one in later(batch)]
+    assert told[50] == told[DAYS * DAY] == heard
+    feedback = later._synthesis.candidates.feedback
+    assert feedback._said == {first.trend_id: [0, 1]}
+    assert feedback._judged  # the signals of that trend
 
 
 def test_without_input_there_are_no_trends() -> None:

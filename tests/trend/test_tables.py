@@ -51,7 +51,8 @@ def test_pairs_that_are_forgotten_leave_the_others_to_be_found(
     for author, tick in noted:
         pairs.pair_is_new(n, table, np.uint64(7), np.uint64(author), tick, tick, DAY)
     left = {author for author, tick in noted if tick > after}
-    assert pairs.forget(table, after) == len(left) == np.count_nonzero(table["key"])
+    room = np.empty(len(noted) + 1, k.PAIR)
+    assert pairs.forget(table, after, room) == len(left) == np.count_nonzero(table["key"])
     for author, _ in noted:
         key = np.uint64(pairs.pair_key(np.uint64(7), np.uint64(author)))
         at = int(pairs.first_place(key, table.size))

@@ -1,4 +1,4 @@
-"""Chromaprint's compressed fingerprints, read: text in, 32-bit items out.
+"""Chromaprint's compressed fingerprints: read, and written as its library writes them.
 
 Base64 without padding (`-` and `_`) of: the algorithm (one byte), the number of items (three, the
 highest first), then for each item which bits differ from the item before it, as distances between
@@ -14,7 +14,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from trend.compiled import inlined, kernel
 
 MAX_ITEMS: Final = 8192
 """A quarter of an hour; a fingerprint of `fpcalc` has about 950."""
@@ -47,7 +48,55 @@ def items(fingerprint: str) -> U32:
     return found
 
 
-@njit(cache=True, nogil=True)
+def text(items: U32, algorithm: int = 1) -> str:
+    """Return the compressed fingerprint of items, uint32[n], at most `MAX_ITEMS`.
+
+    >>> items(text(np.array([7, 5, 1 << 31], np.uint32))).tolist()
+    [7, 5, 2147483648]
+    """
+    if items.size > MAX_ITEMS:
+        raise ValueError(f"items: expected at most {MAX_ITEMS}, got {items.size}")
+    room = np.zeros(16 * items.size + 8, np.uint8)
+    size = _pack(items, room)
+    data = bytes([algorithm]) + items.size.to_bytes(3) + room[:size].tobytes()
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@kernel
+def _pack(items: U32, room: U8) -> int:
+    """Fill `room` with what `_unpack` reads after its first four bytes; return how many bytes."""
+    at = 0
+    for part in range(2):
+        before = np.uint32(0)
+        for item in items:
+            word = item ^ before
+            before = item
+            last = 0
+            for bit in range(1, 33):
+                if word >> np.uint32(bit - 1) & np.uint32(1):
+                    step = bit - last
+                    last = bit
+                    if part == 0:
+                        _put(room, at, min(step, 7))
+                        at += 3
+                    elif step >= 7:
+                        _put(room, at, step - 7)
+                        at += 5
+            if part == 0:
+                at += 3
+        at = (at + 7) // 8 * 8
+    return at // 8
+
+
+@kernel
+def _put(room: U8, at: int, value: int) -> None:
+    word = value << (at & 7)
+    room[at >> 3] |= np.uint8(word & 0xFF)
+    if word >> 8:
+        room[(at >> 3) + 1] |= np.uint8(word >> 8)
+
+
+@kernel
 def _unpack(data: U8, found: U32) -> bool:
     """Fill `found`; False where there is not enough in `data`."""
     at = 32
@@ -84,7 +133,7 @@ def _unpack(data: U8, found: U32) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _bits(data: U8, at: int, count: int) -> int:
     value = np.int64(data[at >> 3])
     if (at >> 3) + 1 < data.size:

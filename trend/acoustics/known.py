@@ -17,7 +17,7 @@ was, or nearly so, is still found, and has all of them again when it is.
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +70,8 @@ LOOKS: Final[tuple[tuple[Callable[[Peaks], Landmarks], int], ...]] = (
 )
 """How a query is looked for, until it is found: the last is for sounds with few landmarks."""
 
+_MADE: Final = ("_buckets", "_room", "_indexed", "_asked")
+
 I64 = npt.NDArray[np.int64]
 U8 = npt.NDArray[np.uint8]
 
@@ -119,10 +121,7 @@ class KnownSounds:
             raise ValueError(f"dense: expected 8 to {most}, got {dense}")
         self._most = most
         self._dense = dense
-        self._buckets: Buckets = empty()
-        self._room = scratch(NEAR_LOOKED_AT)
-        self._indexed: U8 | None = bits(np.zeros(SHAPES, bool))  # None: all shapes are
-        self._asked = 0
+        self._no_index()
         self._peaks: list[bytes | None] = []
         self._free: list[int] = []
         self._uses = np.zeros(0, np.int64)
@@ -130,6 +129,20 @@ class KnownSounds:
         self._every = np.zeros(0, np.int32)
         self._clock = 0
         self._whole = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the index, which is made of the rest."""
+        return {name: kept for name, kept in vars(self).items() if name not in _MADE}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._no_index()
+
+    def _no_index(self) -> None:
+        self._buckets: Buckets = empty()
+        self._room = scratch(max(most for _, most in LOOKS))
+        self._indexed: U8 | None = bits(np.zeros(SHAPES, bool))  # None: all shapes are
+        self._asked = 0
 
     def __len__(self) -> int:
         return len(self._peaks) - len(self._free)

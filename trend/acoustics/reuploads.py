@@ -26,6 +26,9 @@ SAME: Final = 8
 EVERY: Final = 2
 """Every how many-eth value of an item is looked up."""
 
+ITEM_BYTES: Final = 14
+"""Of an item: in the pool 4 and room to grow, in the slots 3 to 7 for each that is looked up."""
+
 _LOOKS: Final = 64
 _PLACES: Final = 1024
 _CANDIDATES: Final = 64
@@ -37,6 +40,7 @@ _FEW: Final = 8
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
+F64 = npt.NDArray[np.float64]
 
 
 class Reupload(NamedTuple):
@@ -71,6 +75,7 @@ class Reuploads:
         self._used = 0
         self._votes = np.zeros((_PLACES, 2), np.int64)
         self._looks = np.zeros((2, _PLACES), np.int64)
+        self._found = np.zeros((_CANDIDATES, 3))
 
     def __len__(self) -> int:
         return self._count
@@ -106,18 +111,47 @@ class Reuploads:
 
     def match(self, items: U32) -> Reupload | None:
         """Return the recording that the items are of, or None."""
+        return next(iter(self.matches(items)), None)
+
+    def matches(self, items: U32) -> list[Reupload]:
+        """Return all recordings that the items are of, those with the fewest other bits first."""
         if items.size < FEWEST:
-            return None
-        sound, begin, different = _match(
+            return []
+        count = _match(
             self._slots,
             self._pool,
             self._owner,
             self._starts,
             items,
             self._votes,
-            *self._looks,
+            self._looks[0],
+            self._looks[1],
+            self._found,
         )
-        return None if sound < 0 else Reupload(int(sound), float(different), int(begin))
+        rows = self._found[:count].tolist()
+        those = [Reupload(int(sound), different, int(begin)) for sound, different, begin in rows]
+        return sorted(those, key=lambda one: one.different)
+
+    def size(self, sound: int) -> int:
+        """Return how many items a recording has."""
+        return int(self._starts[sound + 1] - self._starts[sound])
+
+    def used(self) -> int:
+        """Return the bytes that the recordings take, without the room to grow."""
+        return int(self._starts[self._count]) * ITEM_BYTES + self._count * self._starts.itemsize
+
+    def fitting(self, order: I64, memory: int) -> I64:
+        """Return as many of some recordings, the first ones, as take so much memory (bytes)."""
+        sizes = np.diff(self._starts[: self._count + 1])[order]
+        taken = np.cumsum(sizes * ITEM_BYTES + self._starts.itemsize)
+        return order[: np.searchsorted(taken, memory, side="right")]
+
+    def only(self, sounds: I64) -> "Reuploads":
+        """Return some of the recordings, numbered from 0 on in this order."""
+        kept = Reuploads()
+        for sound in sounds.tolist():
+            kept.add(self._pool[self._starts[sound] : self._starts[sound + 1]])
+        return kept
 
 
 def _grown(array: npt.NDArray[Any], size: int) -> npt.NDArray[Any]:
@@ -180,16 +214,15 @@ def _match(
     votes: I64,
     looks: I64,
     places: I64,
-) -> tuple[int, int, float]:
-    """The sound (-1 for none), where the query begins in it, and the share of bits that differ."""
+    found: F64,
+) -> int:
+    """Fill in the sounds, the shares of bits that differ and where the query begins in them."""
     hits = _places(slots, pool, items, looks, places)
     count = _vote(pool, items, places, hits, votes, looks)
     most = 0
     for k in range(count):
         most = max(most, votes[looks[k] & 0xFFFF, 1])
-    best = np.int64(-1)
-    begins = 0
-    least = DIFFERENT
+    sounds = 0
     compared = 0
     for k in range(count):
         at = looks[k] & 0xFFFF
@@ -197,14 +230,19 @@ def _match(
             continue
         compared += 1
         sound = _sound_of(looks[k] >> 16, owner, starts)
+        row = sounds
+        for other in range(sounds):
+            if found[other, 0] == sound:
+                row = other
+        least = DIFFERENT if row == sounds else found[row, 1]
         for begin in range(votes[at, 0] - 1, votes[at, 0] + 2):
             first = begin - starts[sound]
             different = _different(pool, starts[sound], starts[sound + 1], items, first, least)
             if different < least:
                 least = different
-                best = sound
-                begins = first
-    return int(best), begins, least
+                found[row, 0], found[row, 1], found[row, 2] = sound, different, first
+                sounds = max(sounds, row + 1)
+    return sounds
 
 
 @kernel

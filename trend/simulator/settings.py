@@ -29,6 +29,7 @@ class SimulatorSettings:
         linearly for days, live in one language, or are spelt in several ways; cascades as slow as
         trends, of at most half a small trend's reels; spam within two hours and over days; tags
         of a day of the month beside those of a day of the week.
+    fingerprints: sounds have no ids: each reel has a fingerprint of its own of what is heard in it.
     malformed: share of lines that are not reels, 0 to 0.5; the other lines do not depend on it.
     late: share of reels that arrive minutes to hours after they were published, 0 to 0.5.
     duplicates: share of reels that come a second time, 0 to 1.
@@ -50,6 +51,7 @@ class SimulatorSettings:
     spam: int | None = None
     pairs: int = 0
     varied: bool = False
+    fingerprints: bool = False
     malformed: float = 0.002
     late: float = 0.03
     duplicates: float = 0.03

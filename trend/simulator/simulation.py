@@ -10,6 +10,7 @@ from trend.simulator.bursts import NONE, Burst, BurstMaker, Uses
 from trend.simulator.captions import PHRASE_WIDTH, CaptionWriter, edited, insert
 from trend.simulator.catalogue import Catalogue, padded
 from trend.simulator.draw import FloatArray, IntArray, generator
+from trend.simulator.fingerprints import told_by_name
 from trend.simulator.pairs import plant_pairs, use_steadily
 from trend.simulator.people import People, make_people
 from trend.simulator.rhythm import Rhythm, make_rhythm
@@ -126,6 +127,8 @@ def simulate(settings: SimulatorSettings) -> Simulation:
         lines=lines + bad,
         malformed=bad,
     )
+    if settings.fingerprints:
+        truth = told_by_name(truth, catalogue)
     return Simulation(
         settings, reels, catalogue, people, schedule, transcripts, malformed_at, bursts, truth
     )

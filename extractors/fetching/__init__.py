@@ -1,0 +1,1 @@
+"""Media from addresses that anybody wrote."""

@@ -1,0 +1,1 @@
+"""Reels in, the same reels with what is in their media out."""
