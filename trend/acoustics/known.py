@@ -140,7 +140,7 @@ class KnownSounds:
 
     def _no_index(self) -> None:
         self._buckets: Buckets = empty()
-        self._room = scratch(NEAR_LOOKED_AT)
+        self._room = scratch(max(most for _, most in LOOKS))
         self._indexed: U8 | None = bits(np.zeros(SHAPES, bool))  # None: all shapes are
         self._asked = 0
 
