@@ -150,7 +150,6 @@ class Session:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         wrong = f"none of {', '.join(devices)} is there, only {', '.join(there)}"
         for device in devices:
             if PROVIDERS[device] not in there:
