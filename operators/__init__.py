@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from trend.sources import forget_stale
+from operators.kernels import forget_stale
 
-_HERE = Path(__file__).parent
-forget_stale(_HERE, [_HERE.parent / "trend", _HERE.parent / "schemas"])
+# numba looks for what it has compiled when a kernel is called first, which is after this.
+_OPERATORS = Path(__file__).parent
+_TREND, _SCHEMAS = _OPERATORS.parent / "trend", _OPERATORS.parent / "schemas"
+forget_stale(_TREND)
+forget_stale(_OPERATORS, [_TREND, _SCHEMAS])

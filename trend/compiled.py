@@ -10,17 +10,12 @@ caches.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
-
-from trend.sources import forget_stale
-
-forget_stale(Path(__file__).parent)
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from trend.sources import forget_stale
+from operators.kernels import forget_stale
 
 KERNEL = """
 from pathlib import Path
-from trend.sources import forget_stale
+from operators.kernels import forget_stale
 forget_stale(Path(__file__).parent)
 from numba import njit
 from kernels.part import number
